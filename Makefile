@@ -1,0 +1,71 @@
+# make help lists the targets. Everything runs in its own environment, .venv, which the first target that needs it creates.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+CONSTRAINTS := requirements/constraints.txt
+READY := $(VENV)/.ready
+XTCOCOTOOLS := $(VENV)/.xtcocotools
+EXTRAS := tensorboard,xthotcoco,tests,docs
+
+DEMO_CONFIG := configs/synthetic/pose_hourglass_tiny_128.py
+DEMO_DIR := work_dirs/demo
+
+.PHONY: help env demo test coverage lint format types docs clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+env: $(READY)  ## create .venv with the tested versions (PYTHON=python3.12 chooses another interpreter)
+
+# opencv-python needs the system's libGL; the headless build has the same API and does without.
+$(READY): setup.py $(wildcard requirements/*.txt)
+	@echo "Installing the versions pinned in $(CONSTRAINTS) into $(VENV)"
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP) install --quiet --constraint $(CONSTRAINTS) setuptools
+	$(PIP) install --quiet --constraint $(CONSTRAINTS) --no-build-isolation --editable ".[$(EXTRAS)]"
+	$(BIN)/python -c "import cv2" || { $(PIP) uninstall --quiet --yes opencv-python && \
+		$(PIP) install --quiet --constraint $(CONSTRAINTS) opencv-python-headless && $(BIN)/python -c "import cv2"; }
+	@touch $@
+
+# The one package without wheels. Where it does not build, its tests are skipped, and everything else works.
+$(XTCOCOTOOLS): $(READY)
+	@if $(PIP) install --quiet --constraint $(CONSTRAINTS) --no-build-isolation --no-binary xtcocotools xtcocotools; \
+	then touch $@; \
+	else echo "xtcocotools did not build (it needs a C compiler, and Python 3.12 or older): its tests will be skipped."; fi
+
+demo: $(READY)  ## train, test and draw the tiny hourglass on synthetic people, on the CPU
+	$(BIN)/python tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO_DIR)
+	$(BIN)/python tools/test.py $(DEMO_CONFIG) "$$(ls -t $(DEMO_DIR)/best_*.pth | head -n 1)" \
+		--work-dir $(DEMO_DIR) --show-dir $(DEMO_DIR)/pictures
+	@echo "Pictures are in $(CURDIR)/$(DEMO_DIR)/pictures"
+
+test: $(READY) $(XTCOCOTOOLS)  ## run all tests
+	$(BIN)/python -m pytest
+
+coverage: $(READY) $(XTCOCOTOOLS)  ## run all tests, list the lines of aemm/ that none reaches
+	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
+
+lint: $(READY)  ## check style, formatting and spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell .
+
+format: $(READY)  ## repair what ruff can repair
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(READY)  ## check the types of aemm/
+	$(BIN)/mypy
+
+docs: $(READY)  ## build docs/_build/html, warnings are errors
+	rm -rf docs/_build
+	$(BIN)/sphinx-apidoc -q --module-first --separate --no-toc --output-dir docs/_build/api aemm
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
+clean:  ## remove the environment and everything that was built (work_dirs stays)
+	rm -rf $(VENV) build dist docs/_build .coverage .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

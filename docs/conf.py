@@ -1,0 +1,20 @@
+"""Configuration of the documentation. ``make docs`` writes the pages of the API before it builds."""
+
+import aemm
+
+project = "aemm"
+author = "The aemm authors"
+copyright = "the aemm authors, Apache License 2.0"
+version = release = aemm.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+exclude_patterns = ["_build/html"]
+html_theme = "alabaster"
+html_theme_options = {"description": "Associative embedding: pose and instance segmentation", "page_width": "1100px"}
+
+myst_heading_anchors = 3
+autodoc_default_options = {"members": True, "show-inheritance": True, "ignore-module-all": True}
+autodoc_typehints = "description"
+autodoc_member_order = "bysource"
+napoleon_custom_sections = ["Reference"]
+napoleon_use_ivar = True
