@@ -9,7 +9,6 @@ decoder inverts the product once.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 _HALF = np.array([[1.0, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
@@ -42,9 +41,7 @@ def mirror(width: float) -> np.ndarray:
     return np.array([[-1.0, 0, width], [0, 1, 0], [0, 0, 1]])
 
 
-def crop_warp(
-    center: tuple[float, float], side: float, size: tuple[int, int], degrees: float = 0.0
-) -> np.ndarray:
+def crop_warp(center: tuple[float, float], side: float, size: tuple[int, int], degrees: float = 0.0) -> np.ndarray:
     """Warp of a turned square crop to the middle of an output of ``size``.
 
     Args:
@@ -63,31 +60,13 @@ def apply_warp(points: np.ndarray, warp: np.ndarray) -> np.ndarray:
     return (points @ warp[:2, :2].T + warp[:2, 2]).astype(points.dtype, copy=False)
 
 
-def warp_image(
-    image: np.ndarray,
-    warp: np.ndarray,
-    size: tuple[int, int],
-    fill: float = 0,
-    interpolation: int = cv2.INTER_LINEAR,
-) -> np.ndarray:
-    """Resample an image through a warp.
-
-    OpenCV speaks of pixel centres at whole numbers, so the matrix is moved by half a pixel on both
-    sides.
+def pixel_index_warp(warp: np.ndarray) -> np.ndarray:
+    """A warp for resamplers that put pixel centres at whole numbers, as OpenCV does.
 
     Args:
-        image: ``(H, W)`` or ``(H, W, channels)``.
-        warp: ``(3, 3)`` pixels of ``image`` to pixels of the result.
-        size: ``(height, width)`` of the result.
-        fill: value where the source has no pixel.
-        interpolation: an OpenCV flag.
+        warp: ``(3, 3)`` in this module's convention, where centres lie at halves.
     """
-    matrix = (_BACK @ warp @ _HALF)[:2]
-    height, width = size
-    border = (fill,) * 4
-    return cv2.warpAffine(
-        image, matrix, (width, height), flags=interpolation, borderMode=cv2.BORDER_CONSTANT, borderValue=border
-    )
+    return _BACK @ warp @ _HALF
 
 
 def to_cell(points: np.ndarray, stride: float) -> np.ndarray:

@@ -74,7 +74,9 @@ def _mirrored(names: Sequence[str]) -> list[int]:
     """Flip indices guessed from names: whatever says left or right swaps with its counterpart."""
     swaps = (("left", "right"), ("right", "left"))
     place = {name: k for k, name in enumerate(names)}
-    return [next((place[m] for a, b in swaps if a in n and (m := n.replace(a, b)) in place), k) for n, k in place.items()]
+    return [
+        next((place[m] for a, b in swaps if a in n and (m := n.replace(a, b)) in place), k) for n, k in place.items()
+    ]
 
 
 def build_skeleton(definition: str | Mapping[str, Any] | Skeleton) -> Skeleton:
@@ -124,24 +126,26 @@ def build_skeleton(definition: str | Mapping[str, Any] | Skeleton) -> Skeleton:
     )
 
 
-_COCO_NAMES = (
-    "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow "
-    "left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle"
-).split()
+_COCO_NAMES = [
+    *("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder"),
+    *("left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip"),
+    *("left_knee", "right_knee", "left_ankle", "right_ankle"),
+]
 _COCO_SIGMAS = [0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107]
 _COCO_SIGMAS += [0.087, 0.087, 0.089, 0.089]
-_MPII_NAMES = (
-    "right_ankle right_knee right_hip left_hip left_knee left_ankle pelvis thorax upper_neck head_top "
-    "right_wrist right_elbow right_shoulder left_shoulder left_elbow left_wrist"
-).split()
+_MPII_NAMES = [
+    *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle"),
+    *("pelvis", "thorax", "upper_neck", "head_top"),
+    *("right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist"),
+]
 # COCO's constants at the same place of the body; trunk and head points as MMPose evaluates them
 _MPII_SIGMAS = [0.089, 0.083, 0.107, 0.107, 0.083, 0.089, 0.026, 0.026, 0.026, 0.026, 0.062, 0.072, 0.179, 0.179]
 _MPII_SIGMAS += [0.072, 0.062]
 _MPII14 = [0, 1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15]
-_CROWDPOSE_NAMES = (
-    "left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_hip right_hip "
-    "left_knee right_knee left_ankle right_ankle top_head neck"
-).split()
+_CROWDPOSE_NAMES = [
+    *("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist"),
+    *("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "top_head", "neck"),
+]
 _CROWDPOSE_SIGMAS = [0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089, 0.079, 0.079]
 
 _ARMS_AND_LEGS = [
@@ -157,7 +161,7 @@ SKELETONS["coco"] = build_skeleton(
     dict(
         name="coco",
         keypoints=_COCO_NAMES,
-        limbs=_FACE + [("left_shoulder", "right_shoulder")] + _TRUNK + _ARMS_AND_LEGS,
+        limbs=[*_FACE, ("left_shoulder", "right_shoulder"), *_TRUNK, *_ARMS_AND_LEGS],
         sigmas=_COCO_SIGMAS,
         grouping_order=[0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16],
     )
@@ -166,9 +170,16 @@ SKELETONS["mpii"] = build_skeleton(
     dict(
         name="mpii",
         keypoints=_MPII_NAMES,
-        limbs=[("head_top", "upper_neck"), ("upper_neck", "thorax"), ("thorax", "pelvis")]
-        + [("thorax", "left_shoulder"), ("thorax", "right_shoulder"), ("pelvis", "left_hip"), ("pelvis", "right_hip")]
-        + _ARMS_AND_LEGS,
+        limbs=[
+            ("head_top", "upper_neck"),
+            ("upper_neck", "thorax"),
+            ("thorax", "pelvis"),
+            ("thorax", "left_shoulder"),
+            ("thorax", "right_shoulder"),
+            ("pelvis", "left_hip"),
+            ("pelvis", "right_hip"),
+            *_ARMS_AND_LEGS,
+        ],
         sigmas=_MPII_SIGMAS,
         grouping_order=[9, 8, 7, 12, 13, 6, 2, 3, 11, 14, 10, 15, 1, 4, 0, 5],
     )
@@ -177,9 +188,13 @@ SKELETONS["mpii14"] = build_skeleton(
     dict(
         name="mpii14",
         keypoints=[_MPII_NAMES[k] for k in _MPII14],
-        limbs=[("head_top", "upper_neck"), ("upper_neck", "left_shoulder"), ("upper_neck", "right_shoulder")]
-        + _TRUNK
-        + _ARMS_AND_LEGS,
+        limbs=[
+            ("head_top", "upper_neck"),
+            ("upper_neck", "left_shoulder"),
+            ("upper_neck", "right_shoulder"),
+            *_TRUNK,
+            *_ARMS_AND_LEGS,
+        ],
         sigmas=[_MPII_SIGMAS[k] for k in _MPII14],
         grouping_order=[7, 6, 10, 11, 2, 3, 9, 12, 8, 13, 1, 4, 0, 5],
     )
@@ -188,7 +203,7 @@ SKELETONS["crowdpose"] = build_skeleton(
     dict(
         name="crowdpose",
         keypoints=_CROWDPOSE_NAMES,
-        limbs=[("top_head", "neck"), ("neck", "left_shoulder"), ("neck", "right_shoulder")] + _TRUNK + _ARMS_AND_LEGS,
+        limbs=[("top_head", "neck"), ("neck", "left_shoulder"), ("neck", "right_shoulder"), *_TRUNK, *_ARMS_AND_LEGS],
         sigmas=_CROWDPOSE_SIGMAS,
         grouping_order=[12, 13, 0, 1, 6, 7, 2, 3, 4, 5, 8, 9, 10, 11],
     )

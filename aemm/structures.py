@@ -126,9 +126,7 @@ class Targets(_Record):
     def to(self, device: torch.device | str) -> Targets:
         """The same targets on another device."""
         index = None if self.tag_index is None else self.tag_index.to(device, non_blocking=True)
-        return Targets(
-            self.heatmaps.to(device, non_blocking=True), self.mask.to(device, non_blocking=True), index
-        )
+        return Targets(self.heatmaps.to(device, non_blocking=True), self.mask.to(device, non_blocking=True), index)
 
 
 @dataclass(repr=False)
@@ -281,9 +279,6 @@ class Instances(_Record):
 
     def __getitem__(self, rows: np.ndarray | slice) -> Instances:
         """The chosen rows of every field."""
-        chosen = {
-            f.name: None if (value := getattr(self, f.name)) is None else value[rows]
-            for f in fields(self)
-            if f.name not in ("image_id", "image_size")
-        }
-        return replace(self, **chosen)
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        of_image = ("image_id", "image_size")
+        return Instances(**{k: v if k in of_image or v is None else v[rows] for k, v in values.items()})

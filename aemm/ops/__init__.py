@@ -1,0 +1,1 @@
+"""Pure functions on maps, peaks, tags and images."""

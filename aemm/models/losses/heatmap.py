@@ -1,0 +1,35 @@
+"""The detection loss."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from aemm.registry import MODELS
+
+
+@MODELS.register_module()
+class HeatmapMSELoss(nn.Module):
+    """Mean squared error between heatmaps and targets, 0 where the mask says so.
+
+    The mean goes over all cells, masked ones included, as both references do.
+
+    Args:
+        weight: factor on the result.
+
+    Reference: Newell et al. 2017, section 3.2; HigherHRNet lib/core/loss.py.
+    """
+
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, heatmaps: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+        """Scalar loss in fp32.
+
+        Args:
+            heatmaps: ``(B, C, h, w)`` predicted.
+            target: ``(B, C, h, w)``.
+            mask: ``(B, h, w)``, 0 = ignore.
+        """
+        error = (heatmaps.float() - target.float()).square() * mask[:, None]
+        return error.mean() * self.weight

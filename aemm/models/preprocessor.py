@@ -1,0 +1,43 @@
+"""The last thing that happens to a batch before the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from mmengine.model import BaseDataPreprocessor
+
+from aemm.registry import MODELS
+from aemm.structures import Batch
+
+
+@MODELS.register_module()
+class Preprocessor(BaseDataPreprocessor):
+    """Bring a batch to the model's device and normalise its images there.
+
+    Args:
+        mean: of R, G, B on the scale 0 to 255. The default, with ``std``, maps to [0, 1] as the authors do.
+        std: likewise.
+        channels_last: let the images lie in memory as NHWC, which convolutions on CPUs and tensor cores prefer.
+        non_blocking: copy to the device without waiting.
+    """
+
+    def __init__(
+        self,
+        mean: Sequence[float] = (0.0, 0.0, 0.0),
+        std: Sequence[float] = (255.0, 255.0, 255.0),
+        channels_last: bool = False,
+        non_blocking: bool = True,
+    ) -> None:
+        super().__init__(non_blocking)
+        self.channels_last = channels_last
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+
+    def forward(self, data: Batch, training: bool = False) -> dict[str, Batch]:
+        """The batch on the device with float images, as keyword arguments of the model."""
+        batch = data.to(self.device)
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        images = [((image - self.mean) / self.std).contiguous(memory_format=layout) for image in batch.images]
+        return {"batch": replace(batch, images=images)}

@@ -1,0 +1,60 @@
+"""Views of the same image brought together: mirrored maps turned back, stages and scales merged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from aemm.structures import Maps
+
+
+def hflip(maps: Maps, flip_index: Sequence[int]) -> Maps:
+    """Maps of the mirrored image: columns reversed, left and right channels swapped.
+
+    Tag maps that all keypoints share are only reversed.
+
+    Args:
+        maps: heatmaps ``(B, K, h, w)`` and tags.
+        flip_index: K channels; ``flip_index[k]`` is the keypoint that k becomes in a mirror.
+
+    Returns:
+        New maps; applied twice it gives back the first.
+
+    Raises:
+        ValueError: ``flip_index`` has not one entry for each heatmap.
+    """
+    channels = maps.heatmaps.shape[1]
+    if len(flip_index) != channels:
+        raise ValueError(
+            f"flip_index must have one entry for each of the {channels} heatmaps, got {len(flip_index)}; "
+            "does the skeleton belong to this model?"
+        )
+    order = torch.as_tensor(flip_index, device=maps.heatmaps.device)
+    heatmaps = maps.heatmaps.flip(-1)[:, order]
+    if maps.tags is None:
+        return Maps(heatmaps)
+    tags = maps.tags.flip(-1)
+    return Maps(heatmaps, tags if tags.shape[1] == 1 else tags[:, order])
+
+
+def merge_maps(views: Sequence[Maps], size: tuple[int, int]) -> Maps:
+    """One set of maps from several views: heatmaps are averaged, tags concatenated along L.
+
+    Args:
+        views: stages, mirrored images turned back, or scales; those without tags add only heat.
+        size: ``(h, w)`` in cells to which every view is brought first.
+
+    Returns:
+        Maps of ``size``; tags None if no view has any.
+
+    Raises:
+        ValueError: there is no view.
+    """
+    if not views:
+        raise ValueError("views must hold at least one Maps, got none")
+    resized = [view.resize(size) for view in views]
+    tags = [view.tags for view in resized if view.tags is not None]
+    if len(resized) == 1:
+        return resized[0]
+    return Maps(torch.stack([view.heatmaps for view in resized]).mean(0), torch.cat(tags, dim=2) if tags else None)

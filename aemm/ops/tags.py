@@ -1,0 +1,66 @@
+"""Tags of annotated locations, and the reference tag of an instance.
+
+Letters: B batch, N instances, P locations per instance, T tag channels, L tag dimensions.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def gather_tags(tags: Tensor, tag_index: Tensor) -> tuple[Tensor, Tensor]:
+    """Tags at the annotated locations of every instance.
+
+    Args:
+        tags: ``(B, T, L, h, w)``.
+        tag_index: ``(B, N, P) int64`` flat into ``(T, h, w)``, -1 = absent.
+
+    Returns:
+        ``(B, N, P, L) float32`` tags, 0 where absent, and ``(B, N, P) bool`` which are present.
+    """
+    dims, cells = tags.shape[2], tags.shape[3] * tags.shape[4]
+    present = tag_index >= 0
+    index = tag_index.clamp(min=0)
+    first = index.div(cells, rounding_mode="floor") * (dims * cells) + index % cells
+    steps = torch.arange(dims, device=tags.device) * cells
+    at = first[..., None] + steps  # (B, N, P, L), flat into (T, L, h, w)
+    found = tags.flatten(1).gather(1, at.flatten(1)).view(at.shape).float()
+    return found * present[..., None], present
+
+
+def reference_tags(found: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean tag of every instance.
+
+    Args:
+        found: ``(B, N, P, L)`` from :func:`gather_tags`.
+        present: ``(B, N, P)``.
+
+    Returns:
+        ``(B, N, L)`` means, 0 for an instance without a location, and ``(B, N) bool`` which have one.
+    """
+    count = present.sum(2)
+    return found.sum(2) / count.clamp(min=1)[..., None], count > 0
+
+
+@torch.no_grad()
+def tag_spread(tags: Tensor, tag_index: Tensor) -> Tensor | None:
+    """How far the reference tags of one image lie apart: root mean square distance from their mean.
+
+    Near 0 all instances share a tag, and grouping has collapsed.
+
+    Args:
+        tags: ``(B, T, L, h, w)``.
+        tag_index: ``(B, N, P)``.
+
+    Returns:
+        A scalar, the mean over the images with two instances or more; None if there is no such image.
+    """
+    mean, valid = reference_tags(*gather_tags(tags, tag_index))
+    count = valid.sum(1)
+    crowded = count > 1
+    if not bool(crowded.any()):
+        return None
+    weight = valid[..., None] / count.clamp(min=1)[:, None, None]
+    variance = ((mean - (mean * weight).sum(1, keepdim=True)).square() * weight).sum((1, 2))
+    return variance.sqrt()[crowded].mean()
