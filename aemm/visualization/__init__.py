@@ -1,0 +1,29 @@
+"""Drawing of poses, masks, heatmaps and tags."""
+
+from aemm.visualization.draw import (
+    draw_heatmaps,
+    draw_masks,
+    draw_pose,
+    draw_result,
+    draw_tags,
+    draw_truth,
+    instance_color,
+    line_width,
+    map_warp,
+    save_picture,
+    side_by_side,
+)
+
+__all__ = [
+    "draw_heatmaps",
+    "draw_masks",
+    "draw_pose",
+    "draw_result",
+    "draw_tags",
+    "draw_truth",
+    "instance_color",
+    "line_width",
+    "map_warp",
+    "save_picture",
+    "side_by_side",
+]

@@ -1,0 +1,122 @@
+"""What all data sets share: samples whose randomness depends on (seed, epoch, index) alone."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from mmengine.dataset import DefaultSampler
+from torch.utils.data import Dataset
+
+from aemm.registry import DATA_SAMPLERS, TRANSFORMS
+from aemm.skeletons import Skeleton, build_skeleton
+from aemm.structures import Sample
+
+
+class SampleKey(NamedTuple):
+    """Which sample, in which epoch, under which seed."""
+
+    sample: int
+    epoch: int = 0
+    seed: int = 0
+
+
+class UnreadableImageError(OSError):
+    """An image file is missing, empty or corrupt."""
+
+
+@DATA_SAMPLERS.register_module()
+class SeededSampler(DefaultSampler):
+    """mmengine's sampler, which hands the data set the epoch and seed beside each index.
+
+    Augmentation is then the same whatever the number of workers, and after a resume.
+
+    Args:
+        dataset: the data set.
+        shuffle: draw a new order every epoch.
+        seed: shared by all processes; the runner passes its own.
+        round_up: repeat samples until every process has as many. Leave it off for evaluation.
+    """
+
+    def __init__(self, dataset: Any, shuffle: bool = True, seed: int | None = None, round_up: bool = True) -> None:
+        super().__init__(dataset, shuffle=shuffle, seed=seed, round_up=round_up)
+
+    def __iter__(self) -> Iterator[SampleKey]:
+        """Keys of this process's share of the epoch."""
+        for index in super().__iter__():
+            yield SampleKey(index, self.epoch, self.seed)
+
+
+class SampleDataset(Dataset, ABC):
+    """Base of the data sets: a subclass says how many samples there are and loads one.
+
+    Args:
+        pipeline: transforms as configs or callables; each takes and returns a :class:`Sample`, the
+            last may return ``(Sample, list[Targets])``.
+        skeleton: name, dict or json file of the keypoint set; None where a task has no keypoints.
+        test_mode: the samples are evaluated, so ``metainfo`` carries the ground truth along.
+        on_unreadable: ``'error'`` stops at a missing or corrupt image and names it; ``'next'`` warns
+            and takes the next sample in its place. Evaluation always stops.
+    """
+
+    def __init__(
+        self,
+        pipeline: Sequence[Mapping[str, Any] | Callable] = (),
+        skeleton: str | Mapping[str, Any] | Skeleton | None = None,
+        test_mode: bool = False,
+        on_unreadable: str = "error",
+    ) -> None:
+        if on_unreadable not in ("error", "next"):
+            raise ValueError(f"on_unreadable must be 'error' or 'next', got {on_unreadable!r}")
+        self.skeleton = None if skeleton is None else build_skeleton(skeleton)
+        self.pipeline = [TRANSFORMS.build(step) if isinstance(step, Mapping) else step for step in pipeline]
+        self.test_mode = test_mode
+        self.on_unreadable = on_unreadable
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of samples."""
+
+    @abstractmethod
+    def load(self, index: int) -> Sample:
+        """The raw sample at ``index``, before the pipeline.
+
+        Raises:
+            UnreadableImageError: naming the file.
+        """
+
+    @property
+    def keypoint_set(self) -> Skeleton:
+        """The skeleton of a data set that has one."""
+        if self.skeleton is None:
+            raise ValueError(f"{type(self).__name__} was built without a skeleton, but keypoints need one")
+        return self.skeleton
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """What metrics and checkpoints need to know of the data set, in plain types."""
+        return {} if self.skeleton is None else {"skeleton": self.skeleton.to_dict()}
+
+    def __getitem__(self, key: int | SampleKey) -> Any:
+        """The transformed sample; a bare index means epoch 0 and seed 0."""
+        key = key if isinstance(key, SampleKey) else SampleKey(int(key))
+        if not 0 <= key.sample < len(self):
+            raise IndexError(f"index {key.sample} is outside the {len(self)} samples of {type(self).__name__}")
+        sample: Any = self._load(key.sample)
+        sample.rng = np.random.default_rng([key.seed, key.epoch, key.sample])
+        for step in self.pipeline:
+            sample = step(sample)
+        return sample
+
+    def _load(self, index: int) -> Sample:
+        for attempt in range(len(self)):
+            try:
+                return self.load((index + attempt) % len(self))
+            except UnreadableImageError as error:
+                if self.test_mode or self.on_unreadable == "error":
+                    raise
+                warnings.warn(f"{error}; taking the next sample instead", stacklevel=2)
+        raise UnreadableImageError(f"none of the {len(self)} images of {type(self).__name__} can be read")

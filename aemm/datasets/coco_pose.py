@@ -1,0 +1,135 @@
+"""Any COCO-format keypoint file as a data set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import cv2
+import mmcv
+import mmengine.fileio as fileio
+import numpy as np
+
+from aemm.datasets.base import SampleDataset, UnreadableImageError
+from aemm.datasets.coco_annotations import AnnotationError, check_keypoint_file, read_json, segmentation_mask
+from aemm.registry import DATASETS
+from aemm.skeletons import Skeleton
+from aemm.structures import Sample
+
+
+def load_image(path: str) -> np.ndarray:
+    """An image file as ``(H, W, 3) uint8`` RGB, through mmengine's file backends.
+
+    Raises:
+        UnreadableImageError: the file is missing, or no image.
+    """
+    try:
+        data = fileio.get(path)
+    except OSError as error:
+        raise UnreadableImageError(f"image {path} cannot be opened: {error}") from error
+    cut_off = data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data  # a JPEG without its end marker
+    try:
+        if not cut_off:
+            return mmcv.imfrombytes(data, channel_order="rgb")
+    except (cv2.error, OSError, ValueError):
+        pass  # what a decoder says of a broken file helps nobody
+    raise UnreadableImageError(
+        f"image {path} cannot be decoded ({len(data)} bytes); fetch the file anew, or set on_unreadable='next' to "
+        "train without it"
+    )
+
+
+@DATASETS.register_module()
+class CocoPoseDataset(SampleDataset):
+    """Keypoints of all people of an image, from a file in COCO's keypoint format.
+
+    Crowds and people without keypoints become the sample's ``ignore`` mask, by polygon, RLE, or box.
+    The file is checked when it is loaded, and all its faults are reported together.
+
+    Args:
+        ann_file: the json file.
+        img_dir: folder that the file names in it are relative to.
+        data_root: put before ``ann_file`` and ``img_dir`` where these are relative.
+        skeleton: the keypoint set.
+        pipeline: transforms.
+        test_mode: evaluation: all images take part, also those without people.
+        only_with_keypoints: leave out images in which nobody has keypoints; by default in training only.
+        on_unreadable: see :class:`SampleDataset`.
+
+    Raises:
+        AnnotationError: listing every fault of the file.
+    """
+
+    def __init__(
+        self,
+        ann_file: str,
+        img_dir: str,
+        data_root: str = "",
+        skeleton: str | Mapping[str, Any] | Skeleton = "coco",
+        pipeline: Sequence[Mapping[str, Any] | Callable] = (),
+        test_mode: bool = False,
+        only_with_keypoints: bool | None = None,
+        on_unreadable: str = "error",
+    ) -> None:
+        super().__init__(pipeline, skeleton, test_mode, on_unreadable)
+        self.ann_file, self.img_dir = os.path.join(data_root, ann_file), os.path.join(data_root, img_dir)
+        data = read_json(self.ann_file, ("images", "annotations", "categories"))
+        check_keypoint_file(self.ann_file, data, self.keypoint_set, self.img_dir)
+        skeletal = {category["id"] for category in data["categories"] if category.get("keypoints")}
+        people: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in data["images"]}
+        for annotation in data["annotations"]:
+            if annotation["category_id"] in skeletal:
+                people[annotation["image_id"]].append(annotation)
+        drop_empty = not test_mode if only_with_keypoints is None else only_with_keypoints
+        self._images = [i for i in data["images"] if not drop_empty or any(map(_annotated, people[i["id"]]))]
+        if not self._images:
+            fault = "nobody in it has a keypoint with visibility 1 or 2, so there is nothing to learn from"
+            raise AnnotationError(self.ann_file, [fault])
+        self._people = [people[image["id"]] for image in self._images]
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self._images)
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """Skeleton, and the annotation file that results are measured against."""
+        return {**super().metainfo, "ann_file": self.ann_file}
+
+    def load(self, index: int) -> Sample:
+        """Image, keypoints of everybody who has some, and the ignore mask of the rest."""
+        info, people = self._images[index], self._people[index]
+        path = os.path.join(self.img_dir, info["file_name"])
+        image = load_image(path)
+        size = image.shape[:2]
+        if size != (info["height"], info["width"]):
+            raise UnreadableImageError(
+                f"image {path} is {size[1]}x{size[0]}, but {self.ann_file} says {info['width']}x{info['height']}; "
+                "the file was replaced, resized or turned by its EXIF orientation"
+            )
+        ignore = np.zeros(size, bool)
+        for person in people:
+            if not _annotated(person):
+                ignore |= segmentation_mask(person, size)
+        known = [person for person in people if _annotated(person)]
+        points = np.array([p["keypoints"] for p in known], np.float32).reshape(len(known), len(self.keypoint_set), 3)
+        boxes = np.array([p.get("bbox", (0, 0, 0, 0)) for p in known], np.float32).reshape(len(known), 4)
+        boxes[:, 2:] += boxes[:, :2]
+        return Sample(
+            image=image,
+            image_id=info["id"],
+            image_size=size,
+            keypoints=points[..., :2],
+            visible=points[..., 2].astype(np.int64),
+            boxes=boxes,
+            area=np.array([p["area"] for p in known], np.float32),
+            labels=np.zeros(len(known), np.int64),
+            ignore=ignore,
+            skeleton=self.keypoint_set,
+        )
+
+
+def _annotated(person: Mapping[str, Any]) -> bool:
+    """Whether a person has keypoints of its own to learn from."""
+    return not person.get("iscrowd") and any(person["keypoints"][2::3])

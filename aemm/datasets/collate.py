@@ -1,0 +1,60 @@
+"""Samples become a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aemm.registry import COLLATE_FUNCTIONS
+from aemm.structures import Batch, Sample, Targets
+
+
+def _stack_tag_index(parts: list[Tensor]) -> Tensor:
+    """Indices ``(N_i, P_i)`` of B images as one ``(B, N, P)``, padded with -1."""
+    count = max(part.shape[0] for part in parts)
+    places = max(part.shape[1] for part in parts)
+    stacked = torch.full((len(parts), count, places), -1, dtype=torch.int64)
+    for row, part in zip(stacked, parts, strict=True):
+        row[: part.shape[0], : part.shape[1]] = part
+    return stacked
+
+
+def _stack_targets(parts: Sequence[Targets]) -> Targets:
+    """Targets of B images at one stride, with a leading B."""
+    index = [part.tag_index for part in parts if part.tag_index is not None]
+    return Targets(
+        torch.stack([part.heatmaps for part in parts]),
+        torch.stack([part.mask for part in parts]),
+        _stack_tag_index(index) if index else None,
+    )
+
+
+@COLLATE_FUNCTIONS.register_module()
+def collate(items: Sequence[Sample | tuple[Sample, list[Targets]]]) -> Batch:
+    """Samples of one size, with or without targets, as a :class:`Batch`.
+
+    Images stay ``uint8`` until the model's preprocessor has them on its device.
+
+    Raises:
+        ValueError: the images differ in size; they are never padded here, since padding changes what
+            a network sees with the company an image happens to keep.
+    """
+    samples = [item[0] if isinstance(item, tuple) else item for item in items]
+    sizes = {sample.image.shape[:2] for sample in samples}
+    if len(sizes) > 1:
+        raise ValueError(
+            f"images of one batch must have one size, got {sorted(sizes)}; set batch_size=1 in the dataloader, or let "
+            "ResizeToFit(square=True) bring every image to the same size"
+        )
+    images = torch.from_numpy(np.stack([sample.image for sample in samples])).permute(0, 3, 1, 2)
+    strides = [item[1] for item in items if isinstance(item, tuple)]
+    return Batch(
+        images=[images],
+        image_ids=[sample.image_id for sample in samples],
+        image_sizes=[sample.image_size for sample in samples],
+        warp=torch.from_numpy(np.stack([sample.warp for sample in samples])),
+        targets=[_stack_targets(parts) for parts in zip(*strides, strict=True)],
+    )

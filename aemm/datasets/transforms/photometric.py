@@ -1,0 +1,52 @@
+"""Transforms that change colours only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from aemm.registry import TRANSFORMS
+from aemm.structures import Sample
+
+
+@TRANSFORMS.register_module()
+class ColorJitter(BaseTransform):
+    """Random hue, saturation, brightness and contrast.
+
+    Args:
+        hue: largest turn of the hue circle to either side, in turns.
+        saturation: range of the factor on saturation.
+        brightness: largest offset to either side, of a full scale of 1.
+        contrast: range of the factor on each pixel's distance from its own grey.
+
+    The defaults are the authors'.
+
+    Reference: princeton-vl/pose-ae-train data/coco_pose/dp.py.
+    """
+
+    def __init__(
+        self,
+        hue: float = 0.2,
+        saturation: tuple[float, float] = (0.5, 1.5),
+        brightness: float = 0.3,
+        contrast: tuple[float, float] = (0.5, 1.5),
+    ) -> None:
+        self.hue, self.saturation = hue, (float(saturation[0]), float(saturation[1]))
+        self.brightness, self.contrast = brightness, (float(contrast[0]), float(contrast[1]))
+
+    def transform(self, sample: Sample) -> Sample:
+        """Draw the four amounts from ``sample.rng`` and apply them, in float."""
+        rng = sample.rng
+        image: np.ndarray = sample.image.astype(np.float32) * np.float32(1 / 255)
+        hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
+        hsv[..., 0] = np.mod(hsv[..., 0] + rng.uniform(-self.hue, self.hue) * 360, 360)
+        np.minimum(hsv[..., 1] * np.float32(rng.uniform(*self.saturation)), 1, out=hsv[..., 1])
+        image = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+        image += np.float32(rng.uniform(-self.brightness, self.brightness))
+        grey = image.mean(axis=2, keepdims=True)
+        image = (image - grey) * np.float32(rng.uniform(*self.contrast)) + grey
+        np.clip(image, 0, 1, out=image)
+        return replace(sample, image=(image * 255 + 0.5).astype(np.uint8))

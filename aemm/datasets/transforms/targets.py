@@ -1,0 +1,106 @@
+"""Targets of pose training: heatmaps, the mask of the loss, and where each person's tags are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+
+from aemm.geometry import to_map
+from aemm.ops.heatmap import TargetStyle, check_choice, draw_gaussians, target_cells
+from aemm.registry import TRANSFORMS
+from aemm.structures import Sample, Targets
+
+
+@TRANSFORMS.register_module()
+class PoseTargets(BaseTransform):
+    """Targets of a sample, one for each output stride.
+
+    Any number of people is taken; those without an annotated keypoint inside the image take no place.
+
+    Args:
+        strides: input pixels per map cell of each supervised output.
+        sigma: of the Gaussians in cells; None = longer side of the map / 64, as the authors draw
+            them (2 at 128). HigherHRNet uses 2 at every stride.
+        style: 'newell', 'higherhrnet' or 'unbiased', see :func:`aemm.ops.heatmap.draw_gaussians`.
+        tag_strides: those of ``strides`` whose outputs carry tags; None = all.
+        tag_per_keypoint: whether every keypoint has its own tag map, T = K, or all share one, T = 1.
+
+    Raises:
+        ValueError: an argument is out of range or ``tag_strides`` names a stride without output.
+
+    Reference:
+        princeton-vl/pose-ae-train data/coco_pose/dp.py, GenerateHeatmap and KeypointsRef;
+        HRNet/HigherHRNet-Human-Pose-Estimation lib/dataset/target_generators.
+    """
+
+    def __init__(
+        self,
+        strides: Sequence[int],
+        sigma: float | None = None,
+        style: TargetStyle = "newell",
+        tag_strides: Sequence[int] | None = None,
+        tag_per_keypoint: bool = True,
+    ) -> None:
+        check_choice("style", style, TargetStyle)
+        if not strides or min(strides) < 1:
+            raise ValueError(f"strides must hold at least one positive number, got {list(strides)}")
+        if sigma is not None and not sigma > 0:
+            raise ValueError(f"sigma must be positive, got {sigma}; it is counted in map cells, not pixels")
+        self.strides = tuple(strides)
+        self.tag_strides = self.strides if tag_strides is None else tuple(tag_strides)
+        if extra := sorted(set(self.tag_strides) - set(self.strides)):
+            raise ValueError(f"tag_strides must be some of the strides {list(self.strides)}, got also {extra}")
+        self.sigma, self.style, self.tag_per_keypoint = sigma, style, tag_per_keypoint
+
+    def transform(self, results: Sample) -> tuple[Sample, list[Targets]]:
+        """The sample and its targets, in the order of ``strides``.
+
+        Raises:
+            ValueError: the sample has no keypoints, or a stride does not divide its image.
+        """
+        sample = results
+        if sample.keypoints is None or sample.visible is None:
+            raise ValueError(
+                f"image {sample.image_id}: keypoints and visible are needed to make pose targets, got None"
+            )
+        height, width = sample.image.shape[:2]
+        if any(height % s or width % s for s in self.strides):
+            raise ValueError(
+                f"image {sample.image_id}: every stride of {list(self.strides)} must divide the image, got height "
+                f"{height} and width {width}; does the pipeline resize to a fixed size?"
+            )
+        return sample, [self._targets(sample, sample.keypoints, sample.visible > 0, stride) for stride in self.strides]
+
+    def _targets(self, sample: Sample, keypoints: np.ndarray, valid: np.ndarray, stride: int) -> Targets:
+        size = sample.image.shape[0] // stride, sample.image.shape[1] // stride
+        points = to_map(keypoints, stride)  # (N, K, 2)
+        sigma = max(size) / 64 if self.sigma is None else self.sigma
+        heatmaps = draw_gaussians(points, valid, size, sigma, self.style)
+        mask = np.ones(size, np.float32)
+        if sample.ignore is not None:  # a cell counts unless most of it is to be ignored
+            share = cv2.resize(sample.ignore.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
+            mask = (share <= 0.5).astype(np.float32)
+        index = None
+        if stride in self.tag_strides:
+            index = torch.from_numpy(self._tag_index(points, valid, size))
+        return Targets(torch.from_numpy(heatmaps), torch.from_numpy(mask), index)
+
+    def _tag_index(self, points: np.ndarray, valid: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Flat places ``(N, K)`` in ``(T, h, w)``, -1 = absent, without people who have none."""
+        height, width = size
+        cells = target_cells(points, self.style)
+        inside = valid & (cells >= 0).all(-1) & (cells < (width, height)).all(-1)
+        plane = np.arange(points.shape[1]) if self.tag_per_keypoint else 0
+        index = (plane * height + cells[..., 1]) * width + cells[..., 0]
+        return np.where(inside, index, -1)[inside.any(1)]
+
+    def __repr__(self) -> str:
+        """Class and settings."""
+        return (
+            f"{type(self).__name__}(strides={self.strides}, sigma={self.sigma}, style={self.style!r}, "
+            f"tag_strides={self.tag_strides}, tag_per_keypoint={self.tag_per_keypoint})"
+        )

@@ -1,0 +1,345 @@
+"""Poses, masks, heatmaps and tags drawn on pictures: pure functions on ``(H, W, 3) uint8`` RGB arrays.
+
+Colours depend on the position of an instance alone (or its track), so that two pictures of one result
+agree. Every function returns a new picture.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from aemm.geometry import scaling
+from aemm.ops.image import warp_image
+from aemm.skeletons import Skeleton
+from aemm.structures import Batch, Instances, Maps, Sample
+
+Color = tuple[int, int, int]
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def instance_color(number: int) -> Color:
+    """A colour for an instance or track; neighbours in the count are far apart in hue.
+
+    >>> instance_color(0) == instance_color(0) != instance_color(1)
+    True
+    """
+    # steps of the golden ratio never repeat a hue; every third instance is paler
+    red, green, blue = colorsys.hsv_to_rgb((0.58 + 0.618034 * number) % 1, (0.95, 0.75, 0.55)[number % 3], 1.0)
+    return int(255 * red), int(255 * green), int(255 * blue)
+
+
+def line_width(size: tuple[int, int]) -> int:
+    """Width of lines that suits a picture of ``(height, width)``, pixels."""
+    return max(1, round(max(size) / 180))
+
+
+def draw_pose(
+    image: np.ndarray,
+    instances: Instances,
+    skeleton: Skeleton,
+    threshold: float = 0.1,
+    show_scores: bool = True,
+) -> np.ndarray:
+    """Limbs and keypoints of every instance in a colour of its own, the surest instance on top.
+
+    Surer keypoints are larger and more opaque; a limb is as opaque as its less sure end.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB, the original image.
+        instances: with ``keypoints`` in pixels of ``image``; all count as sure without ``keypoint_scores``.
+        skeleton: K limbs and names.
+        threshold: keypoints below it are left out.
+        show_scores: write the score of every instance above it.
+
+    Raises:
+        ValueError: the instances have no keypoints, or not those of the skeleton.
+    """
+    if instances.keypoints is None or instances.keypoints.shape[1] != len(skeleton):
+        got = "none" if instances.keypoints is None else str(instances.keypoints.shape[1])
+        raise ValueError(
+            f"image {instances.image_id}: expected the {len(skeleton)} keypoints of skeleton {skeleton.name!r}, "
+            f"got {got}; pass the skeleton that the model was trained with"
+        )
+    picture, width = image.copy(), line_width(image.shape[:2])
+    sure = np.ones(instances.keypoints.shape[:2]) if instances.keypoint_scores is None else instances.keypoint_scores
+    shown = (sure >= threshold) & (sure > 0) & np.isfinite(instances.keypoints).all(2)
+    opacity = np.where(shown, 0.3 + 0.7 * np.clip(sure, 0, 1), 0.0)  # (N, K)
+    for n in np.argsort(instances.scores, kind="stable").tolist():
+        color, points = _color_of(instances, n), instances.keypoints[n]
+        for a, b in skeleton.limbs:
+            _stroke(picture, points[a], points[b], color, width, min(opacity[n, a], opacity[n, b]))
+        for point, strength in zip(points, opacity[n], strict=True):
+            radius = width * (0.6 + strength)
+            _stroke(picture, point, point, (255, 255, 255), round(2 * radius + 2), strength)
+            _stroke(picture, point, point, color, round(2 * radius), strength)
+        if show_scores and shown[n].any():
+            left, top = points[shown[n]].min(0)
+            _write(picture, f"{instances.scores[n]:.2f}", (left, top - 3 * width), color)
+    return picture
+
+
+def draw_truth(sample: Sample, skeleton: Skeleton | None = None) -> np.ndarray:
+    """What is known of a sample: poses with hidden keypoints paler, masks, and the ignored region darkened.
+
+    Args:
+        sample: raw or transformed; it is drawn over its own image.
+        skeleton: the keypoints' set; the sample's own by default.
+
+    Raises:
+        ValueError: there are keypoints but no skeleton.
+    """
+    picture = sample.image.copy()
+    if sample.masks is not None:
+        picture = draw_masks(picture, sample.masks)
+    if sample.ignore is not None:
+        picture[sample.ignore] //= 3
+    if sample.keypoints is None or sample.visible is None:
+        return picture
+    skeleton = sample.skeleton if skeleton is None else skeleton
+    if skeleton is None:
+        raise ValueError(f"image {sample.image_id}: sample.skeleton is None; pass the skeleton of its keypoints")
+    known = Instances(
+        image_id=sample.image_id,
+        image_size=sample.image_size,
+        scores=np.ones(len(sample.keypoints)),
+        keypoints=sample.keypoints,
+        keypoint_scores=np.choose(sample.visible, [0.0, 0.3, 1.0]),
+    )
+    return draw_pose(picture, known, skeleton, threshold=0.0, show_scores=False)
+
+
+def draw_masks(image: np.ndarray, masks: Any, opacity: float = 0.45) -> np.ndarray:
+    """Instance masks as tinted areas with an outline.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB.
+        masks: N masks ``(H, W) bool``.
+        opacity: of the tint.
+    """
+    picture = image.copy()
+    for n, mask in enumerate(masks):
+        area = np.asarray(mask, bool)
+        tint = (1 - opacity) * picture[area] + opacity * np.array(instance_color(n))
+        picture[area] = tint.astype(np.uint8)
+        outlines, _ = cv2.findContours(area.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(picture, outlines, -1, instance_color(n), line_width(image.shape[:2]), cv2.LINE_AA)
+    return picture
+
+
+def map_warp(batch: Batch, maps: Maps, index: int) -> np.ndarray:
+    """Warp ``(3, 3)`` from cells of ``maps`` to pixels of the original image ``index`` of ``batch``."""
+    (height, width), (rows, columns) = batch.input_size, maps.size
+    return np.linalg.inv(batch.warp[index].numpy()) @ scaling(width / columns, height / rows)
+
+
+def draw_heatmaps(image: np.ndarray, maps: Maps, index: int = 0, warp: np.ndarray | None = None) -> np.ndarray:
+    """The strongest heatmap of every cell as a colour over the image: blue low, red one.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB.
+        maps: of a batch.
+        index: which image of the batch.
+        warp: ``(3, 3)`` cells to pixels of ``image``, as :func:`map_warp` makes it; by default the maps
+            are stretched over the image.
+    """
+    heat = _over(image, maps.heatmaps[index].detach().float().amax(0).cpu().numpy(), warp).clip(0, 1)
+    color = cv2.applyColorMap((255 * heat).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
+    return _mix(_dimmed(image, 0.6), color, 0.85 * np.sqrt(heat))
+
+
+def draw_tags(
+    image: np.ndarray, maps: Maps, index: int = 0, warp: np.ndarray | None = None, threshold: float = 0.1
+) -> np.ndarray:
+    """Tags as colours over the image, so that each instance shows one colour and two differ.
+
+    A cell's tag is the mean over channels weighted by their heatmaps; colours span the tags of the
+    image's confident cells. One dimension runs from violet to red; two or more are red, green
+    and blue, the third being the opposite of the others where there are two.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB.
+        maps: of a batch, with tags.
+        index: which image of the batch.
+        warp: ``(3, 3)`` cells to pixels of ``image``; by default the maps are stretched over the image.
+        threshold: cells whose strongest heatmap is below it show no tag.
+
+    Raises:
+        ValueError: the maps have no tags.
+    """
+    maps = maps.float().resize(maps.size)
+    if maps.tags is None:
+        raise ValueError("maps.tags is None: this stage predicts no tags; draw the maps that the decoder receives")
+    heat = maps.heatmaps[index].detach().clamp(min=0)  # (C, h, w)
+    tags = maps.tags[index].detach()  # (T, L, h, w)
+    weight = heat[:, None] + 1e-9 if len(tags) > 1 else heat.amax(0)[None, None] + 1e-9
+    value = ((tags * weight).sum(0) / weight.sum(0))[:3].cpu().numpy()  # (L, h, w)
+    strength = heat.amax(0).cpu().numpy()
+    confident = strength >= threshold
+    if not confident.any():
+        return _dimmed(image, 0.4)
+    low, high = (np.percentile(value[:, confident], q, axis=1)[:, None, None] for q in (2, 98))
+    scaled = ((value - low) / np.maximum(high - low, 1e-6)).clip(0, 1)
+    if len(scaled) == 1:
+        hue = (150 * (1 - scaled[0])).astype(np.uint8)  # violet to red at full brightness; OpenCV's hues end at 180
+        color = cv2.cvtColor(cv2.merge([hue, np.full_like(hue, 230), np.full_like(hue, 255)]), cv2.COLOR_HSV2RGB)
+    else:
+        third = scaled[2] if len(scaled) == 3 else 1 - scaled.mean(0)
+        color = (255 * np.stack([scaled[0], scaled[1], third], axis=2)).astype(np.uint8)
+    # colours of cells that show nothing must not bleed into those that do
+    nearest = _over(image, color, warp, cv2.INTER_NEAREST)
+    shown = np.where(confident, 0.4 + 0.6 * strength.clip(0, 1), 0)
+    return _mix(_dimmed(image, 0.4), nearest, _over(image, shown.astype(np.float32), warp, cv2.INTER_NEAREST))
+
+
+def side_by_side(panels: Sequence[np.ndarray], captions: Sequence[str] = ()) -> np.ndarray:
+    """Panels in a row, brought to the height of the first, each under its caption.
+
+    Args:
+        panels: ``(H, W, 3) uint8`` RGB pictures.
+        captions: one for each panel, or none.
+
+    Raises:
+        ValueError: no panel, or another number of captions than panels.
+    """
+    if not panels or (captions and len(captions) != len(panels)):
+        raise ValueError(f"expected panels and a caption for each or none, got {len(panels)} and {len(captions)}")
+    height = panels[0].shape[0]
+    bar, gap = max(16, height // 16), np.full((height + bool(captions) * max(16, height // 16), 2, 3), 255, np.uint8)
+    row: list[np.ndarray] = []
+    for n, panel in enumerate(panels):
+        width = max(1, round(panel.shape[1] * height / panel.shape[0]))
+        fitted = panel if panel.shape[0] == height else cv2.resize(panel, (width, height), interpolation=cv2.INTER_AREA)
+        if captions:
+            title = np.full((bar, width, 3), 30, np.uint8)
+            cv2.putText(title, captions[n], (4, round(0.75 * bar)), _FONT, bar / 36, (255, 255, 255), 1, cv2.LINE_AA)
+            fitted = np.concatenate([title, fitted])
+        row += [gap, fitted]
+    return np.concatenate(row[1:], axis=1)
+
+
+def draw_result(
+    image: np.ndarray,
+    instances: Instances,
+    skeleton: Skeleton | None = None,
+    maps: Maps | None = None,
+    index: int = 0,
+    warp: np.ndarray | None = None,
+    threshold: float = 0.1,
+    min_side: int = 384,
+) -> np.ndarray:
+    """One picture of a result: masks and poses, and beside them heatmaps and tags where maps are given.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB, the original image.
+        instances: found in it.
+        skeleton: needed where the instances have keypoints.
+        maps: what the network said, of a batch.
+        index: which image of the batch.
+        warp: ``(3, 3)`` cells of ``maps`` to pixels of ``image``, as :func:`map_warp` makes it.
+        threshold: keypoints and tags below it are left out.
+        min_side: smaller images are enlarged by a whole number until their longer side has as many pixels.
+    """
+    zoom = max(1, -(-min_side // max(image.shape[:2])))
+    if zoom > 1:
+        warp = None if warp is None else scaling(zoom) @ warp
+        image, instances = _enlarged(image, zoom), _scaled(instances, zoom)
+    found = image if instances.masks is None else draw_masks(image, instances.masks)
+    if skeleton is not None and instances.keypoints is not None:
+        found = draw_pose(found, instances, skeleton, threshold)
+    if maps is None:
+        return found.copy()
+    panels, captions = [found, draw_heatmaps(image, maps, index, warp)], [f"{len(instances)} found", "heatmaps"]
+    if maps.tags is not None:
+        panels.append(draw_tags(image, maps, index, warp, threshold))
+        captions.append("tags")
+    return side_by_side(panels, captions)
+
+
+def save_picture(path: str | Path, picture: np.ndarray) -> None:
+    """Write an RGB picture, with the folders above it; the ending of the name says the format.
+
+    Raises:
+        OSError: it cannot be written there.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), np.ascontiguousarray(picture[..., ::-1])):
+        raise OSError(f"cannot write a picture to {path}")
+
+
+def _color_of(instances: Instances, n: int) -> Color:
+    return instance_color(n if instances.track_ids is None else int(instances.track_ids[n]))
+
+
+def _enlarged(picture: np.ndarray, zoom: int) -> np.ndarray:
+    return cv2.resize(picture, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
+
+
+def _scaled(instances: Instances, zoom: int) -> Instances:
+    """The same instances in a picture ``zoom`` times as large."""
+    keypoints, masks = instances.keypoints, instances.masks
+    return replace(
+        instances,
+        keypoints=None if keypoints is None else keypoints * zoom,
+        masks=None
+        if masks is None
+        else [np.kron(np.asarray(mask, bool), np.ones((zoom, zoom), bool)) for mask in masks],
+    )
+
+
+def _over(
+    image: np.ndarray, values: np.ndarray, warp: np.ndarray | None, interpolation: int = cv2.INTER_LINEAR
+) -> np.ndarray:
+    """Values ``(h, w, ...)`` of map cells brought to the pixels of an image; 0 where there is no cell."""
+    height, width = image.shape[:2]
+    if warp is None:
+        return cv2.resize(values, (width, height), interpolation=interpolation)
+    return warp_image(values, warp, (height, width), interpolation=interpolation)
+
+
+def _dimmed(image: np.ndarray, brightness: float) -> np.ndarray:
+    """The image in grey and darker, for colours to stand out."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return cv2.cvtColor((grey * brightness).astype(np.uint8), cv2.COLOR_GRAY2RGB)
+
+
+def _mix(below: np.ndarray, above: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    """Two pictures blended with an opacity ``(H, W)`` in 0..1."""
+    share = opacity[..., None].astype(np.float32)
+    return (below * (1 - share) + above * share).round().astype(np.uint8)
+
+
+def _stroke(picture: np.ndarray, a: np.ndarray, b: np.ndarray, color: Color, width: int, opacity: float) -> None:
+    """Blend a line with round ends (a disc where ``a`` is ``b``) into ``picture``, in place."""
+    if opacity <= 0:
+        return
+    size = np.array(picture.shape[1::-1])
+    low = np.maximum(np.floor(np.minimum(a, b)) - width - 1, 0).astype(int)
+    high = np.minimum(np.ceil(np.maximum(a, b)) + width + 1, size).astype(int)
+    if (low >= high).any():
+        return
+    region = picture[low[1] : high[1], low[0] : high[0]]
+    cover = np.zeros(region.shape[:2], np.uint8)
+    start, end = (
+        np.rint((point - low - 0.5) * 16).astype(int).tolist() for point in (a, b)
+    )  # centres at whole numbers
+    cv2.line(cover, start, end, 255, width, cv2.LINE_AA, 4)
+    share = cover[..., None] * np.float32(opacity / 255)
+    region[:] = region * (1 - share) + np.array(color, np.float32) * share
+
+
+def _write(picture: np.ndarray, text: str, at: tuple[float, float], color: Color) -> None:
+    """Text with a dark rim, moved inside the picture."""
+    height, width = picture.shape[:2]
+    scale = max(0.35, max(height, width) / 1300)
+    (wide, tall), _ = cv2.getTextSize(text, _FONT, scale, 1)
+    place = int(np.clip(at[0], 0, max(0, width - wide))), int(np.clip(at[1], tall, height - 1))
+    thickness = max(1, round(scale * 2))
+    cv2.putText(picture, text, place, _FONT, scale, (0, 0, 0), thickness + 1, cv2.LINE_AA)
+    cv2.putText(picture, text, place, _FONT, scale, color, thickness, cv2.LINE_AA)
