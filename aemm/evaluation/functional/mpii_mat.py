@@ -1,0 +1,236 @@
+"""The MATLAB files of MPII: annotations of people, submissions, and what real files hold in between.
+
+MATLAB counts pixels from 1, aemm and COCO from 0; the difference is taken off when reading and added
+when writing, here and nowhere else. A point's official ``id`` is its index in the ``mpii`` skeleton.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.io import loadmat, savemat
+from scipy.io.matlab import MatReadError
+
+from aemm.evaluation.functional.pckh import GroupTruth, head_sizes
+from aemm.skeletons import SKELETONS, Skeleton
+from aemm.structures import Instances
+
+FIRST_PIXEL = 1  # MATLAB's name for the pixel that we call 0
+PERSON_HEIGHT = 200  # pixels that a scale of 1 stands for
+MPII = SKELETONS["mpii"]
+
+
+@dataclass
+class MpiiPerson:
+    """One ``annorect`` entry, in pixels counted from 0; what the file leaves out is None.
+
+    Attributes:
+        keypoints: ``(16, 2)``, 0 where there is no point.
+        visible: ``(16,)`` 0 no point, 1 hidden, 2 visible or nothing said.
+        scores: ``(16,)``, NaN where no score is given.
+        head_box: ``(4,)`` xyxy.
+        scale: height of the person / 200 px.
+        position: ``(2,)`` x, y, rough centre of the person.
+        faulty_points: how many points were left out for want of a known id or of coordinates.
+    """
+
+    keypoints: np.ndarray
+    visible: np.ndarray
+    scores: np.ndarray
+    head_box: np.ndarray | None
+    scale: float | None
+    position: np.ndarray | None
+    faulty_points: int = 0
+
+
+def load_mat(path: str | Path, squeeze: bool = True) -> dict[str, Any]:
+    """The variables of a ``.mat`` file; structs become objects.
+
+    Args:
+        path: of the file.
+        squeeze: single elements lose their array, which cells of cells do not survive.
+
+    Raises:
+        ValueError: the file is missing or not a MATLAB file.
+    """
+    try:
+        content = loadmat(str(path), struct_as_record=False, squeeze_me=squeeze)
+    except (OSError, ValueError, NotImplementedError, MatReadError) as error:
+        raise ValueError(f"{path} cannot be read as a MATLAB file (up to version 7.2): {error}") from error
+    return {name: value for name, value in content.items() if not name.startswith("__")}
+
+
+def entries(value: Any) -> list[Any]:
+    """The elements of a struct or cell array, which a file may also hold empty, alone or not at all."""
+    if value is None:
+        return []
+    return list(value.ravel()) if isinstance(value, np.ndarray) else [value]
+
+
+def number(value: Any) -> float | None:
+    """A number that a file may hold as number, text, array of one, or empty.
+
+    >>> number("1"), number(np.array([])), number(3)
+    (1.0, None, 3.0)
+    """
+    found = np.asarray(value).ravel()
+    if not found.size or found[0] is None or found[0] == "":
+        return None
+    return float(found[0])
+
+
+def _numbers(record: Any, names: str) -> list[float] | None:
+    """The named fields as numbers, or None if one is missing."""
+    found = [number(getattr(record, name, None)) for name in names.split()]
+    return None if any(value is None for value in found) else found  # type: ignore[return-value]
+
+
+def read_person(record: Any) -> MpiiPerson:
+    """One ``annorect`` entry, whatever of it is there."""
+    person = MpiiPerson(
+        np.zeros((len(MPII), 2)), np.zeros(len(MPII), np.int64), np.full(len(MPII), np.nan), None, None, None
+    )
+    for part in entries(getattr(record, "annopoints", None)):
+        for point in entries(getattr(part, "point", None)):
+            place = _numbers(point, "id x y")
+            if place is None or not 0 <= place[0] < len(MPII):
+                person.faulty_points += 1
+                continue
+            k, shown, score = (
+                int(place[0]),
+                number(getattr(point, "is_visible", None)),
+                number(getattr(point, "score", None)),
+            )
+            person.keypoints[k] = place[1] - FIRST_PIXEL, place[2] - FIRST_PIXEL
+            person.visible[k] = 1 if shown == 0 else 2
+            person.scores[k] = np.nan if score is None else score
+    corners, place = _numbers(record, "x1 y1 x2 y2"), _numbers(getattr(record, "objpos", None), "x y")
+    person.head_box = None if corners is None else np.array(corners) - FIRST_PIXEL
+    person.position = None if place is None else np.array(place) - FIRST_PIXEL
+    person.scale = number(getattr(record, "scale", None))
+    return person
+
+
+def group_extent(people: Sequence[MpiiPerson]) -> tuple[np.ndarray, float] | None:
+    """Rectangle ``(4,)`` xyxy around the members' positions and mean of their scales.
+
+    All that may be known of a group at test time; None if no member tells where it is.
+    """
+    placed = [(person.position, person.scale) for person in people if person.position is not None and person.scale]
+    if not placed:
+        return None
+    positions = np.array([position for position, _ in placed])
+    return np.concatenate([positions.min(0), positions.max(0)]), float(np.mean([scale for _, scale in placed]))
+
+
+def read_groups(path: str | Path) -> list[list[MpiiPerson]]:
+    """The people of every group of a file in the official layout, annotations or submission.
+
+    Raises:
+        ValueError: the file holds no struct array with a field ``annorect``.
+    """
+    for value in load_mat(path).values():
+        groups = entries(value)
+        if groups and hasattr(groups[0], "annorect"):
+            return [[read_person(record) for record in entries(group.annorect)] for group in groups]
+    raise ValueError(f"{path} holds no struct array with a field 'annorect', as MPII annotations and submissions do")
+
+
+def group_truth(people: Sequence[MpiiPerson], columns: Sequence[int], where: str) -> GroupTruth:
+    """What predictions for a group are held against.
+
+    Args:
+        people: of the group; those with none of the keypoints are left out.
+        columns: the keypoints that count.
+        where: what to call the group in a message.
+
+    Raises:
+        ValueError: a person has keypoints but no head rectangle.
+    """
+    chosen = list(columns)
+    people = [person for person in people if person.visible[chosen].any()]
+    if any(person.head_box is None for person in people):
+        raise ValueError(f"{where}: a person has keypoints but no head rectangle, so PCKh has no measure for it")
+    return GroupTruth(
+        np.array([person.keypoints[chosen] for person in people]).reshape(-1, len(chosen), 2),
+        np.array([person.visible[chosen] > 0 for person in people], bool).reshape(-1, len(chosen)),
+        head_sizes(np.array([person.head_box for person in people]).reshape(-1, 4)),
+    )
+
+
+def read_submission(path: str | Path) -> list[Instances]:
+    """The predictions of a submission, one entry for each group, keypoints as the ``mpii`` skeleton.
+
+    Raises:
+        ValueError: a point has no score.
+    """
+    found = []
+    for index, people in enumerate(read_groups(path)):
+        visible = np.array([person.visible > 0 for person in people], bool).reshape(-1, len(MPII))
+        scores = np.array([person.scores for person in people]).reshape(visible.shape)
+        if np.isnan(scores[visible]).any():
+            raise ValueError(f"{path}: pred({index + 1}) has a point without a score")
+        scores = np.where(
+            visible, np.where(scores == 0, np.finfo(float).tiny, scores), 0
+        )  # 0 means absent in Instances
+        keypoints = np.array([person.keypoints for person in people]).reshape(*visible.shape, 2)
+        found.append(
+            Instances(
+                index, (0, 0), scores.mean(1), keypoints=keypoints, keypoint_scores=scores
+            )  # sizes are not stored
+        )
+    return found
+
+
+def keypoints_of(found: Instances) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints ``(N, K, 2)`` and their scores ``(N, K)``.
+
+    Raises:
+        ValueError: the instances have none.
+    """
+    if found.keypoints is None or found.keypoint_scores is None:
+        raise ValueError(f"group {found.image_id}: expected keypoints and keypoint_scores, the decoder returned none")
+    return found.keypoints, found.keypoint_scores
+
+
+def _struct(rows: Sequence[dict[str, Any]], fields: Sequence[str]) -> np.ndarray:
+    array = np.empty((1, len(rows)), dtype=[(name, object) for name in fields])
+    for i, row in enumerate(rows):
+        for name in fields:
+            array[name][0, i] = row[name]
+    return array
+
+
+def write_submission(path: str | Path, groups: Sequence[Instances], skeleton: Skeleton) -> None:
+    """Write predictions as the benchmark takes them: ``pred(i).annorect(r).annopoints.point(p).{x,y,id,score}``.
+
+    Args:
+        path: of the ``.mat`` file; missing folders are made.
+        groups: one entry for each group, in the official order.
+        skeleton: of the predictions; keypoints that MPII does not know are left out.
+    """
+    ids = {k: MPII.keypoints.index(name) for k, name in enumerate(skeleton.keypoints) if name in MPII.keypoints}
+    rows = []
+    for found in groups:
+        people = []
+        for xy, scores in zip(*keypoints_of(found), strict=True):
+            points = [
+                {
+                    "x": float(xy[k, 0]) + FIRST_PIXEL,
+                    "y": float(xy[k, 1]) + FIRST_PIXEL,
+                    "id": i,
+                    "score": float(scores[k]),
+                }
+                for k, i in ids.items()
+                if scores[k] != 0
+            ]
+            if points:
+                point = _struct(points, ("x", "y", "id", "score"))
+                people.append({"annopoints": _struct([{"point": point}], ("point",))})
+        rows.append({"annorect": _struct(people, ("annopoints",))})
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    savemat(str(path), {"pred": _struct(rows, ("annorect",))}, do_compression=True)
