@@ -1,0 +1,22 @@
+"""What mmengine lacks: safe checkpoints, checked configs, a watch over the tags."""
+
+from aemm.engine.checkpoint import CheckpointError, SafeCheckpointHook, read_checkpoint
+from aemm.engine.config_check import ConfigError, check_config
+from aemm.engine.launch import build_runner, load_config, run, set_work_dir, use_mixed_precision
+from aemm.engine.show import ShowHook
+from aemm.engine.tag_collapse import TagCollapseHook
+
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "SafeCheckpointHook",
+    "ShowHook",
+    "TagCollapseHook",
+    "build_runner",
+    "check_config",
+    "load_config",
+    "read_checkpoint",
+    "run",
+    "set_work_dir",
+    "use_mixed_precision",
+]

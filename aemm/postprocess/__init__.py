@@ -1,0 +1,1 @@
+"""What happens to instances after decoding: Instances to Instances."""

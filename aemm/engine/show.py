@@ -1,0 +1,67 @@
+"""Pictures of what a model finds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import get_dist_info
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from aemm.ops.image import warp_image
+from aemm.registry import HOOKS
+from aemm.skeletons import build_skeleton
+from aemm.structures import Batch, ImageId, Instances
+from aemm.visualization import draw_result, map_warp, save_picture
+
+
+def file_name(image_id: ImageId) -> str:
+    """An image's identifier as the name of a picture file."""
+    return re.sub(r"[^\w.-]+", "_", str(image_id)) + ".png"
+
+
+@HOOKS.register_module()
+class ShowHook(Hook):
+    """While testing, draw the instances over each image, and its heatmaps and tags beside them.
+
+    Args:
+        folder: where the pictures go, one for each image, named by its identifier.
+        limit: draw the first images only; each costs a second pass through the network.
+    """
+
+    def __init__(self, folder: str, limit: int = 20) -> None:
+        self.folder, self.limit = Path(folder), limit
+        self._drawn = 0
+
+    @torch.no_grad()
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Batch | None = None,
+        outputs: Sequence[Instances] | None = None,
+    ) -> None:
+        """Draw the images of a batch."""
+        if data_batch is None or outputs is None or self._drawn >= -(-self.limit // get_dist_info()[1]):
+            return
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        maps = model(**model.data_preprocessor(data_batch), mode="tensor")
+        meta: dict[str, Any] = getattr(runner.test_dataloader.dataset, "metainfo", {})
+        skeleton = build_skeleton(meta["skeleton"]) if "skeleton" in meta else None
+        for i, found in enumerate(outputs):
+            image = data_batch.images[0][i].permute(1, 2, 0).numpy()
+            back = np.linalg.inv(data_batch.warp[i].numpy())
+            original = warp_image(np.ascontiguousarray(image), back, found.image_size)
+            picture = draw_result(original, found, skeleton, maps, i, map_warp(data_batch, maps, i))
+            save_picture(self.folder / file_name(found.image_id), picture)
+            self._drawn += 1
+
+    def after_test(self, runner: Runner) -> None:
+        """Say where the pictures are."""
+        runner.logger.info(f"pictures of {self._drawn} images are in {self.folder}")

@@ -1,0 +1,25 @@
+"""Decoding without quantisation: as higherhrnet.py, but keypoints lie on top of the Gaussian through three cells.
+
+Equal costs of the assignment go to the nearest tags. Draw targets with style='unbiased'.
+Source: Zhang et al., Distribution-aware coordinate representation for human pose estimation (CVPR 2020), here along
+each axis and without smoothing.
+"""
+
+decoder = dict(
+    type="PoseDecoder",
+    skeleton="coco",
+    window=5,
+    max_peaks=30,
+    threshold=0.1,
+    tag_threshold=1.0,
+    distance="l2",
+    assignment_tie="nearest",
+    max_matched=30,
+    stop_when_full=False,
+    fill_missing=True,
+    filled_score="heatmap",
+    filled_border="map",
+    subpixel="gaussian",
+    tie="stay",
+    max_instances=30,
+)

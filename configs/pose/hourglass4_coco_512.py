@@ -1,0 +1,16 @@
+"""Associative embedding as published: four stacked hourglasses on COCO at 512 px.
+
+    bash tools/dist_train.sh configs/pose/hourglass4_coco_512.py 8 --cfg-options train_dataloader.batch_size=4
+
+Expected: AP .566 on COCO test-dev at a single scale (Newell et al. 2017, table 2). Not reproduced by aemm yet.
+"""
+
+_base_ = [
+    "../_base_/default_runtime.py",
+    "../_base_/models/hourglass4_ae.py",
+    "../_base_/decoders/newell.py",
+    "../_base_/datasets/coco_pose_512.py",
+    "../_base_/schedules/adam_200k.py",
+]
+
+model = dict(decoder={{_base_.decoder}})
