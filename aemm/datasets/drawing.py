@@ -92,8 +92,6 @@ def draw_people(
     Raises:
         ValueError: more people than can be told apart, or keypoints that the body does not have.
     """
-    if not 0 <= count <= MAX_PEOPLE:
-        raise ValueError(f"count must be in 0..{MAX_PEOPLE}, got {count}")
     statures = np.sort(rng.uniform(*height, size=count)) * min(image.shape[:2])
     figures: list[Figure] = []
     for stature in statures:
@@ -142,7 +140,12 @@ def paint_figures(image: np.ndarray, figures: Sequence[Figure], skeleton: Skelet
         image: ``(H, W, 3) uint8`` RGB, left as it is.
         figures: placed in pixels of ``image``.
         skeleton: the keypoints to report.
+
+    Raises:
+        ValueError: more people than can be told apart, or keypoints that the body does not have.
     """
+    if len(figures) > MAX_PEOPLE:
+        raise ValueError(f"at most {MAX_PEOPLE} people can be told apart in one picture, got {len(figures)}")
     height, width = image.shape[:2]
     canvas = np.zeros((FINE * height, FINE * width, 4), np.uint8)
     for n, figure in enumerate(figures):
@@ -162,10 +165,8 @@ def paint_figures(image: np.ndarray, figures: Sequence[Figure], skeleton: Skelet
     x, y = np.moveaxis((FINE * keypoints).astype(np.int64), 2, 0)
     top = codes[y, x].astype(np.int64) - 1  # (N, K)
     on_top = (top // len(PARTS) == np.arange(len(figures))[:, None]) & OWN_PARTS[rows, top % len(PARTS)]
-    skull = points[:, [PLACE["left_ear"], PLACE["right_ear"]], 2].mean(1) - 0.02 * np.array(
-        [f.stature for f in figures]
-    )
-    averted = FACE[rows] & (points[:, rows, 2] < skull[:, None])
+    ears = points[:, [PLACE["left_ear"], PLACE["right_ear"]], 2].mean(1)
+    averted = FACE[rows] & (points[:, rows, 2] < (ears - [0.02 * figure.stature for figure in figures])[:, None])
     seen = on_top & (top >= 0) & ~averted
     visible = np.where(inside, np.where(seen, 2, 1), 0)
     return People(picture, keypoints, visible, masks)

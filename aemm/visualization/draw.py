@@ -110,7 +110,7 @@ def draw_truth(sample: Sample, skeleton: Skeleton | None = None) -> np.ndarray:
         image_size=sample.image_size,
         scores=np.ones(len(sample.keypoints)),
         keypoints=sample.keypoints,
-        keypoint_scores=np.choose(sample.visible, [0.0, 0.3, 1.0]),
+        keypoint_scores=np.array([0.0, 0.3, 1.0])[sample.visible.astype(int)],
     )
     return draw_pose(picture, known, skeleton, threshold=0.0, show_scores=False)
 

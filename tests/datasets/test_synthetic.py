@@ -162,6 +162,13 @@ def test_a_person_in_front_hides_the_one_behind():
     np.testing.assert_array_equal(both.keypoints[0], alone.keypoints[0])
 
 
+def test_more_people_than_can_be_told_apart_are_refused():
+    figure = draw_figure(np.random.default_rng(0), 20.0).moved(64, 64)
+    assert len(paint_figures(grey(), [figure] * MAX_PEOPLE, COCO_SET).masks) == MAX_PEOPLE
+    with pytest.raises(ValueError, match=f"at most {MAX_PEOPLE} people"):
+        paint_figures(grey(), [figure] * (MAX_PEOPLE + 1), COCO_SET)
+
+
 def test_picture_changes_only_where_people_are():
     scene = draw_background(np.random.default_rng(0), (128, 128))
     before = scene.copy()
