@@ -5,11 +5,29 @@ stride ``s`` therefore has ``cell = floor(x / s)`` and ``point = (cell + 0.5) * 
 ``W - x``; resizing is a pure scale. ``align_corners=False`` agrees with all of it. Geometry travels as
 one 3x3 matrix, original pixels to network pixels: each transform multiplies from the left and the
 decoder inverts the product once.
+
+That is the convention 'continuous'. Published models were trained with others, which are named here
+and nowhere else; a sample carries the name of its own to targets and decoder:
+
+- 'index': warps are the same matrices, but images are resampled as if the middle of pixel ``j`` lay at
+  ``j``, so that what the network sees is half a pixel off; all else is as above.
+- 'udp' (unbiased data processing): the middle of pixel ``j`` lies at ``j`` everywhere, an image of
+  width ``W`` is ``W - 1`` long, a mirror image is ``W - 1 - x``, and cell ``j`` of a map of width ``w``
+  lies at ``j (W - 1) / (w - 1)``. ``align_corners=True`` agrees with it.
+
+Reference:
+    princeton-vl/pose-ae-train utils/misc.py and HRNet/HigherHRNet-Human-Pose-Estimation
+    lib/utils/transforms.py ('index'); Huang et al., The devil is in the details: delving into
+    unbiased data processing for human pose estimation (CVPR 2020; 'udp').
 """
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import numpy as np
+
+PixelConvention = Literal["continuous", "index", "udp"]
 
 _HALF = np.array([[1.0, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
 _BACK = np.array([[1.0, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])
@@ -32,16 +50,34 @@ def rotation(degrees: float) -> np.ndarray:
     return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]])
 
 
-def mirror(width: float) -> np.ndarray:
+def check_convention(convention: str) -> None:
+    """Raise ``ValueError`` unless there is a pixel convention of that name."""
+    if convention not in get_args(PixelConvention):
+        known = ", ".join(map(repr, get_args(PixelConvention)))
+        raise ValueError(f"convention must be one of {known}, got {convention!r}")
+
+
+def extent(pixels: float, convention: PixelConvention = "continuous") -> float:
+    """Length of a row of pixels: their number, or in 'udp' the way from the first to the last."""
+    return pixels - 1 if convention == "udp" else pixels
+
+
+def mirror(width: float, convention: PixelConvention = "continuous") -> np.ndarray:
     """Warp of a left-right flip of an image ``width`` pixels wide: ``x`` becomes ``width - x``.
 
     >>> apply_warp(np.array([[0.5, 3.0]]), mirror(10))
     array([[9.5, 3. ]])
     """
-    return np.array([[-1.0, 0, width], [0, 1, 0], [0, 0, 1]])
+    return np.array([[-1.0, 0, extent(width, convention)], [0, 1, 0], [0, 0, 1]])
 
 
-def crop_warp(center: tuple[float, float], side: float, size: tuple[int, int], degrees: float = 0.0) -> np.ndarray:
+def crop_warp(
+    center: tuple[float, float],
+    side: float,
+    size: tuple[int, int],
+    degrees: float = 0.0,
+    convention: PixelConvention = "continuous",
+) -> np.ndarray:
     """Warp of a turned square crop to the middle of an output of ``size``.
 
     Args:
@@ -49,8 +85,9 @@ def crop_warp(center: tuple[float, float], side: float, size: tuple[int, int], d
         side: side of the square that is to fill the output's shorter side, image pixels.
         size: ``(height, width)`` of the output.
         degrees: rotation of the contents.
+        convention: of the pixels.
     """
-    height, width = size
+    height, width = extent(size[0], convention), extent(size[1], convention)
     zoom = scaling(min(height, width) / side)
     return translation(width / 2, height / 2) @ rotation(degrees) @ zoom @ translation(-center[0], -center[1])
 
@@ -60,35 +97,59 @@ def apply_warp(points: np.ndarray, warp: np.ndarray) -> np.ndarray:
     return (points @ warp[:2, :2].T + warp[:2, 2]).astype(points.dtype, copy=False)
 
 
-def pixel_index_warp(warp: np.ndarray) -> np.ndarray:
-    """A warp for resamplers that put pixel centres at whole numbers, as OpenCV does.
+def resampling_warp(warp: np.ndarray, convention: PixelConvention = "continuous") -> np.ndarray:
+    """The matrix for a resampler that puts the middle of pixel ``j`` at ``j``, as OpenCV does.
 
     Args:
-        warp: ``(3, 3)`` in this module's convention, where centres lie at halves.
+        warp: ``(3, 3)`` as points are taken through it.
+        convention: 'continuous' moves the middles from halves to whole numbers; in 'index' and 'udp'
+            the warp is used as it is.
     """
-    return _BACK @ warp @ _HALF
+    return _BACK @ warp @ _HALF if convention == "continuous" else warp
 
 
-def to_cell(points: np.ndarray, stride: float) -> np.ndarray:
-    """Integer cells ``(..., 2) int64`` that hold the points ``(..., 2)`` of the input image."""
-    return np.floor(points / stride).astype(np.int64)
+def _map_scale(input_size: tuple[int, int], map_size: tuple[int, int], convention: PixelConvention) -> np.ndarray:
+    """Input pixels per cell along x and y."""
+    lengths = [(extent(i, convention), extent(m, convention)) for i, m in zip(input_size, map_size, strict=True)]
+    return np.array([length / max(cells, 1) for length, cells in reversed(lengths)])
 
 
-def to_map(points: np.ndarray, stride: float) -> np.ndarray:
-    """Input pixels to continuous map coordinates, where cell ``j`` covers ``[j, j + 1)``."""
-    return points / stride
+def to_map(
+    points: np.ndarray,
+    input_size: tuple[int, int],
+    map_size: tuple[int, int],
+    convention: PixelConvention = "continuous",
+) -> np.ndarray:
+    """Input pixels ``(..., 2)`` to map coordinates, where cell ``j`` covers ``[j, j + 1)`` in every convention.
+
+    Args:
+        points: pixels of the network's input.
+        input_size: its ``(height, width)``.
+        map_size: ``(h, w)`` of the map in cells.
+        convention: of ``points``.
+
+    >>> to_map(np.array([[511.0, 0]]), (512, 512), (128, 128), "udp")
+    array([[127.5,   0.5]])
+    """
+    points = points / _map_scale(input_size, map_size, convention).astype(points.dtype)
+    return points + points.dtype.type(0.5) if convention == "udp" else points
 
 
-def to_input(points: np.ndarray, input_size: tuple[int, int], map_size: tuple[int, int]) -> np.ndarray:
-    """Continuous map coordinates ``(..., 2)`` to input pixels; sizes are ``(height, width)``."""
-    scale = np.array([input_size[1] / map_size[1], input_size[0] / map_size[0]])
-    return points * scale
+def to_input(
+    points: np.ndarray,
+    input_size: tuple[int, int],
+    map_size: tuple[int, int],
+    convention: PixelConvention = "continuous",
+) -> np.ndarray:
+    """Map coordinates ``(..., 2)`` back to input pixels; undoes :func:`to_map`."""
+    points = points - points.dtype.type(0.5) if convention == "udp" else points
+    return points * _map_scale(input_size, map_size, convention).astype(points.dtype)
 
 
 def round_up(value: float, multiple: int) -> int:
-    """The smallest multiple that is not below ``value``, up to a rounding error.
+    """The smallest multiple that is not below ``value``, fractions of a unit beyond one not counted.
 
-    >>> round_up(512, 64), round_up(513, 64)
-    (512, 576)
+    >>> round_up(512, 64), round_up(512.9, 64), round_up(513, 64)
+    (512, 512, 576)
     """
-    return max(1, int(np.ceil(value / multiple - 1e-6))) * multiple
+    return max(1, int((value + multiple - 1) // multiple)) * multiple

@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from aemm.geometry import PixelConvention
+
 if TYPE_CHECKING:
     from aemm.skeletons import Skeleton
 
@@ -67,6 +69,10 @@ class Sample(_Record):
         labels: ``(N,) int64`` class of each instance.
         ignore: ``(H, W) bool``: crowd, unlabelled people, void, outside the image.
         warp: ``(3, 3)`` original pixels to pixels of ``image``.
+        convention: of the pixels of ``image``; one of :data:`aemm.geometry.PixelConvention`.
+        scales: test scale of ``image`` and of each of ``views``.
+        views: the same region as ``image`` shows, at further test scales.
+        original: the image before any transform, for what corrects instances after decoding.
         skeleton: names, flips and order of the keypoints.
         rng: the sample's own randomness; transforms draw from nothing else.
     """
@@ -82,6 +88,10 @@ class Sample(_Record):
     labels: np.ndarray | None = None
     ignore: np.ndarray | None = None
     warp: np.ndarray = field(default_factory=lambda: np.eye(3))
+    convention: PixelConvention = "continuous"
+    scales: tuple[float, ...] = (1.0,)
+    views: tuple[np.ndarray, ...] = ()
+    original: np.ndarray | None = None
     skeleton: Skeleton | None = field(default=None, repr=False)
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0), repr=False)
 
@@ -96,6 +106,8 @@ class Sample(_Record):
             _check("visible", self.visible, self.keypoints.shape[:2], f"image {self.image_id}")
         if self.ignore is not None:
             _check("ignore", self.ignore, self.image.shape[:2], f"image {self.image_id}")
+        if len(self.scales) != 1 + len(self.views):
+            raise ValueError(f"image {self.image_id}: {len(self.scales)} scales, but {1 + len(self.views)} views")
         _check("warp", self.warp, (3, 3))
 
 
@@ -139,6 +151,9 @@ class Batch(_Record):
         image_sizes: B original ``(height, width)``.
         warp: ``(B, 3, 3) float64``, original pixels to pixels of ``images[0]``.
         targets: one per supervised stride, each with a leading B; empty at test time.
+        scales: test scale of each of ``images``.
+        convention: of the pixels of ``images`` and ``warp``.
+        originals: B images before any transform, ``(H, W, 3) uint8``; empty unless the data keep them.
     """
 
     images: list[Tensor]
@@ -146,15 +161,22 @@ class Batch(_Record):
     image_sizes: list[tuple[int, int]]
     warp: Tensor
     targets: list[Targets] = field(default_factory=list)
+    scales: tuple[float, ...] = (1.0,)
+    convention: PixelConvention = "continuous"
+    originals: list[np.ndarray] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Check that everything speaks of the same B images."""
         count = len(self.image_ids)
+        if len(self.scales) != len(self.images):
+            raise ValueError(f"{len(self.images)} images, but {len(self.scales)} scales")
         for image in self.images:
             _check("images", image, (count, 3, None, None))
         _check("warp", self.warp, (count, 3, 3))
         if len(self.image_sizes) != count:
             raise ValueError(f"{count} image_ids but {len(self.image_sizes)} image_sizes")
+        if len(self.originals) not in (0, count):
+            raise ValueError(f"{count} image_ids but {len(self.originals)} originals")
 
     def __len__(self) -> int:
         """Number of images."""
@@ -201,13 +223,13 @@ class Maps(_Record):
         """Height and width of the heatmaps in cells."""
         return self.heatmaps.shape[-2], self.heatmaps.shape[-1]
 
-    def resize(self, size: tuple[int, int]) -> Maps:
-        """Both maps brought to ``size`` cells by bilinear interpolation (``align_corners=False``)."""
+    def resize(self, size: tuple[int, int], align_corners: bool = False) -> Maps:
+        """Both maps brought to ``size`` cells by bilinear interpolation; 'udp' pixels align the corners."""
         heatmaps, tags = self.heatmaps, self.tags
         if tuple(heatmaps.shape[-2:]) != tuple(size):
-            heatmaps = F.interpolate(heatmaps, size=size, mode="bilinear", align_corners=False)
+            heatmaps = F.interpolate(heatmaps, size=size, mode="bilinear", align_corners=align_corners)
         if tags is not None and tuple(tags.shape[-2:]) != tuple(size):
-            flat = F.interpolate(tags.flatten(1, 2), size=size, mode="bilinear", align_corners=False)
+            flat = F.interpolate(tags.flatten(1, 2), size=size, mode="bilinear", align_corners=align_corners)
             tags = flat.unflatten(1, tags.shape[1:3])
         return Maps(heatmaps, tags)
 
@@ -248,7 +270,7 @@ class Instances(_Record):
         tags: ``(N, L)`` reference tag of every instance.
         keypoints: ``(N, K, 2)`` in original image pixels.
         keypoint_scores: ``(N, K)``; 0 = keypoint absent, its coordinates are then 0.
-        masks: instance masks at the original size.
+        masks: N instance masks of the original size, run-length encoded as :mod:`aemm.ops.masks` writes them.
         labels: ``(N,)`` class of every instance.
         track_ids: ``(N,)`` identity over time.
     """
@@ -259,7 +281,7 @@ class Instances(_Record):
     tags: np.ndarray | None = None
     keypoints: np.ndarray | None = None
     keypoint_scores: np.ndarray | None = None
-    masks: Any = None
+    masks: list[Any] | None = None
     labels: np.ndarray | None = None
     track_ids: np.ndarray | None = None
 
@@ -281,4 +303,7 @@ class Instances(_Record):
         """The chosen rows of every field."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         of_image = ("image_id", "image_size")
-        return Instances(**{k: v if k in of_image or v is None else v[rows] for k, v in values.items()})
+        if self.masks is not None:
+            values["masks"] = [self.masks[row] for row in np.arange(len(self))[rows]]
+        kept = (*of_image, "masks")
+        return Instances(**{k: v if k in kept or v is None else v[rows] for k, v in values.items()})

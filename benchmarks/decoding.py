@@ -32,13 +32,13 @@ def scene(people: int, size: int, tag_dims: int = 2, seed: int = 0) -> tuple[Map
         seed: of everything random.
     """
     rng = np.random.default_rng(seed)
-    strays = 2  # for each keypoint
+    strays = 2
     height = size * (0.5 if people < 10 else 0.25)
     center = rng.uniform(0.15 * size, 0.85 * size, (people, 1, 2))
     body = center + rng.uniform(-0.5, 0.5, (people, KEYPOINTS, 2)) * height
     body = np.concatenate([body, rng.uniform(0, size, (strays, KEYPOINTS, 2))]).clip(1, size - 2)
     valid = rng.random(body.shape[:2]) > 0.15
-    valid[people:] = True
+    valid[people:] = rng.random((strays, KEYPOINTS)) < 0.15  # about one stray peak for three keypoints
     heat = draw_gaussians(body, valid, (size, size), size / 64, "unbiased")
     heat *= cv2.resize(rng.uniform(0.5, 1, (8, 8, KEYPOINTS)), (size, size)).transpose(2, 0, 1)
     heat += rng.normal(0, 0.01, heat.shape)
@@ -46,8 +46,8 @@ def scene(people: int, size: int, tag_dims: int = 2, seed: int = 0) -> tuple[Map
     low = rng.normal(0, 2, (12, 12, KEYPOINTS * tag_dims))
     tags = cv2.resize(low, (size, size), interpolation=cv2.INTER_CUBIC).transpose(2, 0, 1)
     tags = tags.reshape(KEYPOINTS, tag_dims, size, size) + rng.normal(0, 0.05, (KEYPOINTS, tag_dims, size, size))
-    own = rng.uniform(-8, 8, (people + strays, 1, tag_dims)).repeat(KEYPOINTS, 1)
-    own[people:] = rng.uniform(-8, 8, (strays, KEYPOINTS, tag_dims))
+    own = rng.uniform(-6, 6, (people + strays, 1, tag_dims)).repeat(KEYPOINTS, 1)
+    own[people:] = rng.uniform(-6, 6, (strays, KEYPOINTS, tag_dims))
     reach = round(3 * size / 64)
     for row, keypoint in np.argwhere(valid):
         x, y = body[row, keypoint].astype(int)
@@ -62,13 +62,14 @@ def decode_by_loops(decoder: PoseDecoder, maps: Maps, batch: Batch) -> Instances
     """The same people by max-pool, top-k over the maps and a pass over the map for every absent keypoint."""
     assert maps.tags is not None
     heat, tags = maps.heatmaps[0], maps.tags[0]
-    _, height, width = heat.shape
+    width = heat.shape[2]
     kept = heat * (heat == F.max_pool2d(heat[None], decoder.window, 1, decoder.window // 2)[0])
     scores, index = kept.flatten(1).topk(decoder.max_peaks)
     people: list[dict[int, tuple[int, int, float]]] = []
     gathered: list[list[np.ndarray]] = []
     for k in decoder.skeleton.grouping_order:
-        found = [(int(i) % width, int(i) // width, float(s)) for s, i in zip(scores[k], index[k]) if s > decoder.threshold]
+        peaks = zip(scores[k].tolist(), index[k].tolist(), strict=True)
+        found = [(i % width, i // width, s) for s, i in peaks if s > decoder.threshold]
         read = np.array([tags[k, :, y, x].numpy() for x, y, _ in found])
         joined: dict[int, int] = {}
         if people and found:
@@ -76,7 +77,7 @@ def decode_by_loops(decoder: PoseDecoder, maps: Maps, batch: Batch) -> Instances
             gap = np.linalg.norm(read[:, None] - reference, axis=2)
             cost = np.round(gap) * 100 - np.array([f[2] for f in found])[:, None]
             cost = np.pad(cost, ((0, 0), (0, max(0, cost.shape[0] - cost.shape[1]))), constant_values=1e10)
-            pairs = zip(*linear_sum_assignment(cost))
+            pairs = zip(*linear_sum_assignment(cost), strict=True)
             joined = {i: j for i, j in pairs if j < gap.shape[1] and gap[i, j] < decoder.tag_threshold}
         for i, candidate in enumerate(found):
             if i not in joined:

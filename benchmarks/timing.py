@@ -49,5 +49,7 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
     widths = [max(len(line[column]) for line in (header, *rows)) for column in range(len(header))]
     print(f"{title}\n{machine()}")
     for line in (header, ["-" * width for width in widths], *rows):
-        first, *rest = [cell.ljust(w) if not c else cell.rjust(w) for c, (cell, w) in enumerate(zip(line, widths))]
+        first, *rest = [
+            cell.ljust(w) if not c else cell.rjust(w) for c, (cell, w) in enumerate(zip(line, widths, strict=True))
+        ]
         print("  ".join([first, *rest]))

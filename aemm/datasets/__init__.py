@@ -2,20 +2,32 @@
 
 from aemm.datasets.base import SampleDataset, SampleKey, SeededSampler, UnreadableImageError
 from aemm.datasets.coco_annotations import AnnotationError
+from aemm.datasets.coco_instance import CocoInstanceDataset
 from aemm.datasets.coco_pose import CocoPoseDataset
 from aemm.datasets.collate import collate
+from aemm.datasets.crowdpose import CrowdPoseDataset
 from aemm.datasets.mpii import MpiiDataset, MpiiGroupDataset
+from aemm.datasets.single_person import SinglePersonDataset
 from aemm.datasets.synthetic import SyntheticPoseDataset
+from aemm.datasets.synthetic_instance import SyntheticInstanceDataset
+from aemm.datasets.synthetic_mpii import SyntheticMpiiDataset
+from aemm.datasets.voc_instance import VocInstanceDataset
 
 __all__ = [
     "AnnotationError",
+    "CocoInstanceDataset",
     "CocoPoseDataset",
+    "CrowdPoseDataset",
     "MpiiDataset",
     "MpiiGroupDataset",
     "SampleDataset",
     "SampleKey",
     "SeededSampler",
+    "SinglePersonDataset",
+    "SyntheticInstanceDataset",
+    "SyntheticMpiiDataset",
     "SyntheticPoseDataset",
     "UnreadableImageError",
+    "VocInstanceDataset",
     "collate",
 ]

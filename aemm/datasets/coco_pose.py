@@ -74,7 +74,7 @@ class CocoPoseDataset(SampleDataset):
     ) -> None:
         super().__init__(pipeline, skeleton, test_mode, on_unreadable)
         self.ann_file, self.img_dir = os.path.join(data_root, ann_file), os.path.join(data_root, img_dir)
-        data = read_json(self.ann_file, ("images", "annotations", "categories"))
+        data = self.read()
         check_keypoint_file(self.ann_file, data, self.keypoint_set, self.img_dir)
         skeletal = {category["id"] for category in data["categories"] if category.get("keypoints")}
         people: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in data["images"]}
@@ -87,6 +87,10 @@ class CocoPoseDataset(SampleDataset):
             fault = "nobody in it has a keypoint with visibility 1 or 2, so there is nothing to learn from"
             raise AnnotationError(self.ann_file, [fault])
         self._people = [people[image["id"]] for image in self._images]
+
+    def read(self) -> dict[str, Any]:
+        """The annotation file as it is checked."""
+        return read_json(self.ann_file, ("images", "annotations", "categories"))
 
     def __len__(self) -> int:
         """Number of images."""

@@ -32,6 +32,17 @@ def _stack_targets(parts: Sequence[Targets]) -> Targets:
     )
 
 
+def _stack_images(images: Sequence[np.ndarray]) -> Tensor:
+    """Images ``(H, W, 3)`` of one size as ``(B, 3, H, W)``."""
+    sizes = {image.shape[:2] for image in images}
+    if len(sizes) > 1:
+        raise ValueError(
+            f"images of one batch must have one size, got {sorted(sizes)}; set batch_size=1 in the dataloader, or let "
+            "ResizeToFit(square=True) bring every image to the same size"
+        )
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+
+
 @COLLATE_FUNCTIONS.register_module()
 def collate(items: Sequence[Sample | tuple[Sample, list[Targets]]]) -> Batch:
     """Samples of one size, with or without targets, as a :class:`Batch`.
@@ -43,18 +54,23 @@ def collate(items: Sequence[Sample | tuple[Sample, list[Targets]]]) -> Batch:
             a network sees with the company an image happens to keep.
     """
     samples = [item[0] if isinstance(item, tuple) else item for item in items]
-    sizes = {sample.image.shape[:2] for sample in samples}
-    if len(sizes) > 1:
-        raise ValueError(
-            f"images of one batch must have one size, got {sorted(sizes)}; set batch_size=1 in the dataloader, or let "
-            "ResizeToFit(square=True) bring every image to the same size"
-        )
-    images = torch.from_numpy(np.stack([sample.image for sample in samples])).permute(0, 3, 1, 2)
+    for name, values in (
+        ("scales", {sample.scales for sample in samples}),
+        ("convention", {sample.convention for sample in samples}),
+    ):
+        if len(values) > 1:
+            raise ValueError(f"samples of one batch must share their {name}, got {sorted(values)}")
+    views = [
+        _stack_images([(sample.image, *sample.views)[i] for sample in samples]) for i in range(len(samples[0].scales))
+    ]
     strides = [item[1] for item in items if isinstance(item, tuple)]
     return Batch(
-        images=[images],
+        images=views,
         image_ids=[sample.image_id for sample in samples],
         image_sizes=[sample.image_size for sample in samples],
         warp=torch.from_numpy(np.stack([sample.warp for sample in samples])),
         targets=[_stack_targets(parts) for parts in zip(*strides, strict=True)],
+        scales=samples[0].scales,
+        convention=samples[0].convention,
+        originals=[sample.original for sample in samples if sample.original is not None],
     )

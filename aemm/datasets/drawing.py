@@ -46,6 +46,7 @@ _PART_ENDS = np.array(
 )
 _PART_BIAS = np.array([0.03, 0.0] + [0.012, 0.016, -0.004, -0.006] * 2)  # who is on top at equal depth
 _ARC = np.exp(1j * np.linspace(-np.pi / 2, np.pi / 2, 7))
+_SKULL_AXES = (0.083, 0.1)  # half the breadth and height of a drawn head, in statures
 _SPOKES, _AT_END = np.concatenate([-_ARC, _ARC]), np.repeat([0, 1], len(_ARC))
 _CIRCLE = np.exp(2j * np.pi * np.arange(16) / 16).view(float).reshape(16, 2)
 
@@ -74,7 +75,19 @@ def draw_people(
     height: tuple[float, float] = (0.35, 0.95),
     side_colors: bool = True,
 ) -> People:
-    """Draw people over an image, larger ones in front, partly hiding each other and partly outside.
+    """Draw people over an image as :func:`place_people` places them."""
+    return place_people(rng, image, count, skeleton, height, side_colors)[1]
+
+
+def place_people(
+    rng: np.random.Generator,
+    image: np.ndarray,
+    count: int,
+    skeleton: Skeleton,
+    height: tuple[float, float] = (0.35, 0.95),
+    side_colors: bool = True,
+) -> tuple[list[Figure], People]:
+    """Place people in an image, larger ones in front, partly hiding each other and partly outside.
 
     Everybody drawn can be told to be there: at least three keypoints are seen (or all, of a smaller
     skeleton) and a fifth or so of the silhouette. Whoever turns out worse is drawn anew, and left out
@@ -89,6 +102,9 @@ def draw_people(
         side_colors: dress left limbs in reds and right limbs in blues. A mirror image then
             contradicts the rest of the data; without, the sides follow from face and body alone.
 
+    Returns:
+        The figures in the order in which they are painted, and the picture of them.
+
     Raises:
         ValueError: more people than can be told apart, or keypoints that the body does not have.
     """
@@ -96,11 +112,9 @@ def draw_people(
     figures: list[Figure] = []
     for stature in statures:
         figures.append(_place(rng, draw_figure(rng, stature, side_colors), figures, image.shape[:2]))
-    enough = min(3, len(skeleton))
     for attempt in range(5):
         people = paint_figures(image, figures, skeleton)
-        bulk = np.array([figure.stature**2 for figure in figures])
-        fair = ((people.visible == 2).sum(1) >= enough) & (people.masks.sum((1, 2)) > 0.04 * bulk)
+        fair = told_apart(people, figures)
         if fair.all():
             break
         kept = [figure for figure, good in zip(figures, fair, strict=True) if good]
@@ -109,7 +123,14 @@ def draw_people(
                 kept.append(_place(rng, draw_figure(rng, stature, side_colors), kept, image.shape[:2]))
         figures = sorted(kept, key=lambda figure: figure.stature)
         statures = np.array([figure.stature for figure in figures])
-    return people
+    return figures, people
+
+
+def told_apart(people: People, figures: Sequence[Figure]) -> np.ndarray:
+    """Which of the figures painted, ``(N,) bool``, show enough to be told to be there."""
+    enough = min(3, people.visible.shape[1])
+    bulk = np.array([figure.stature**2 for figure in figures])
+    return ((people.visible == 2).sum(1) >= enough) & (people.masks.sum((1, 2)) > 0.04 * bulk)
 
 
 def _place(
@@ -251,18 +272,30 @@ def _paint_torso(canvas: np.ndarray, figure: Figure, flat: np.ndarray, size: flo
     _fill(canvas, _fixed(panel), figure.dyes["logo" if facing > 0 else "pack"], code)
 
 
+def _upwards(points: np.ndarray) -> np.ndarray:
+    """Unit vector ``(2,)`` in the picture from the middle of the head to its top."""
+    up = points[PLACE["head_top"], :2] - points[[PLACE["left_ear"], PLACE["right_ear"]], :2].mean(0)
+    return up / (np.linalg.norm(up) + 1e-9)
+
+
+def head_box(figure: Figure) -> np.ndarray:
+    """The rectangle around the head as it is drawn, hidden or not, ``(4,)`` xyxy."""
+    center = figure.points[[PLACE["left_ear"], PLACE["right_ear"]], :2].mean(0)
+    up, (across, along) = _upwards(figure.points), _SKULL_AXES
+    half = figure.stature * np.hypot(across * up[::-1], along * up)
+    return np.concatenate([center - half, center + half])
+
+
 def _paint_head(canvas: np.ndarray, figure: Figure, points: np.ndarray, size: float, code: int) -> None:
     """Hair, and as much of the face as looks towards the viewer."""
-    flat, skin = points[:, :2], figure.dyes["skin"]
+    skin = figure.dyes["skin"]
     ears = points[[PLACE["left_ear"], PLACE["right_ear"]]]
-    center, middle = ears[:, :2].mean(0), ears[:, 2].mean()
-    up = flat[PLACE["head_top"]] - center
-    up = up / (np.linalg.norm(up) + 1e-9)
+    center, middle, up = ears[:, :2].mean(0), ears[:, 2].mean(), _upwards(points)
     axes = size * np.stack([np.array([-up[1], up[0]]), up])  # across and along the head
 
     forward, toward = figure.forward[:2], float(figure.forward[2])
     hair = figure.dyes["hair"]
-    ovals = [(center, 0.083, 0.1, _shade(hair, 0.7)), (center - 0.014 * size, 0.06, 0.075, hair)]
+    ovals = [(center, *_SKULL_AXES, _shade(hair, 0.7)), (center - 0.014 * size, 0.06, 0.075, hair)]
     if toward > -0.5:
         face, front = center + size * (0.03 * forward - 0.014 * up), center + size * (0.042 * forward - 0.008 * up)
         ovals += [(face, 0.052 + 0.016 * toward, 0.074, _shade(skin, 0.8)), (front, 0.04 + 0.016 * toward, 0.06, skin)]

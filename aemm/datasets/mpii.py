@@ -54,7 +54,8 @@ def group_box(
     return x, y, min(max(right, x + 1), size[1]), min(max(bottom, y + 1), size[0])
 
 
-def _crop(sample: Sample, box: tuple[int, int, int, int]) -> Sample:
+def crop_sample(sample: Sample, box: tuple[int, int, int, int]) -> Sample:
+    """The part of a sample within a box xyxy in whole pixels."""
     x, y, right, bottom = box
     return warp_sample(sample, geometry.translation(-x, -y), (bottom - y, right - x))
 
@@ -193,7 +194,7 @@ class MpiiDataset(CocoPoseDataset):
         if group is None:
             return sample
         box = group_box(group["rectangle"], group["scale"], self.margin, sample.image_size)
-        return replace(_crop(sample, box), image_id=group["id"])
+        return replace(crop_sample(sample, box), image_id=group["id"])
 
 
 @DATASETS.register_module()
@@ -210,6 +211,7 @@ class MpiiGroupDataset(SampleDataset):
             keypoints of 98 % of the people of the 350 validation groups.
         skeleton: the keypoint set of the predictions.
         pipeline: transforms.
+        keep_original: samples carry the whole image along, for what corrects instances after decoding.
 
     Raises:
         AnnotationError: listing every fault of the file.
@@ -223,10 +225,11 @@ class MpiiGroupDataset(SampleDataset):
         margin: float = 0.75,
         skeleton: str | Mapping[str, Any] | Skeleton = "mpii",
         pipeline: Sequence[Mapping[str, Any] | Callable] = (),
+        keep_original: bool = False,
     ) -> None:
         super().__init__(pipeline, skeleton, test_mode=True)
         self.ann_file, self.img_dir = os.path.join(data_root, ann_file), os.path.join(data_root, img_dir)
-        self.margin = margin
+        self.margin, self.keep_original = margin, keep_original
         data = read_json(self.ann_file, ("images", "groups"))
         if faults := image_faults(data["images"], self.img_dir):
             raise AnnotationError(self.ann_file, faults)
@@ -246,5 +249,6 @@ class MpiiGroupDataset(SampleDataset):
         """The crop of one group."""
         group = self._groups[index]
         image = load_image(os.path.join(self.img_dir, self._files[group["image_id"]]))
-        sample = Sample(image, group["id"], image.shape[:2], skeleton=self.skeleton)
-        return _crop(sample, group_box(group["rectangle"], group["scale"], self.margin, sample.image_size))
+        original = image if self.keep_original else None
+        sample = Sample(image, group["id"], image.shape[:2], original=original, skeleton=self.skeleton)
+        return crop_sample(sample, group_box(group["rectangle"], group["scale"], self.margin, sample.image_size))

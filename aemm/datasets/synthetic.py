@@ -88,7 +88,7 @@ class SyntheticPoseDataset(SampleDataset):
             keypoints=people.keypoints,
             visible=people.visible,
             masks=people.masks if self.with_masks else None,
-            boxes=_boxes(people.masks),
+            boxes=mask_boxes(people.masks),
             area=people.masks.sum((1, 2)).astype(np.float32),
             labels=np.zeros(count, np.int64),
             ignore=np.zeros((height, width), bool),
@@ -116,35 +116,56 @@ class SyntheticPoseDataset(SampleDataset):
         exactly. Coordinates are continuous, as everywhere: the centre of the first pixel is 0.5.
         """
         if self._annotations is None:
-            (height, width), skeleton = self.image_size, self.keypoint_set
-            person: dict[str, Any] = {"id": 1, "name": "person", "supercategory": "person"}
-            person["keypoints"] = list(skeleton.keypoints)
-            person["skeleton"] = [[a + 1, b + 1] for a, b in skeleton.limbs]  # COCO counts keypoints from 1
+            height, width = self.image_size
             images: list[dict[str, Any]] = []
             annotations: list[dict[str, Any]] = []
             for index in range(self.length):
                 images.append({"id": index, "file_name": f"{index:06d}.png", "height": height, "width": width})
-                for row in _describe(self._draw(index)):
+                for row in describe_people(self._draw(index)):
                     # counted from 1: COCO's evaluation takes an annotation 0 for no match
                     annotations.append({"id": len(annotations) + 1, "image_id": index, "category_id": 1, **row})
             about = {"description": f"synthetic people, seed {self.seed}, {self.length} images"}
             self._annotations = {"info": about, "licenses": [], "images": images}
-            self._annotations |= {"annotations": annotations, "categories": [person]}
+            self._annotations |= {"annotations": annotations, "categories": [person_category(self.keypoint_set)]}
         return self._annotations
 
     def export_coco(self, folder: str | Path) -> None:
         """Write the set as files: ``images/*.png`` and ``annotations.json``, readable by any COCO reader."""
-        folder = Path(folder)
-        (folder / "images").mkdir(parents=True, exist_ok=True)
-        truth = self.coco_annotations()
-        for image in truth["images"]:
-            picture = self._draw(image["id"]).image
-            if not cv2.imwrite(str(folder / "images" / image["file_name"]), picture[..., ::-1]):
-                raise OSError(f"cannot write {folder / 'images' / image['file_name']}")
-        (folder / "annotations.json").write_text(json.dumps(truth))
+        write_coco(folder, self.coco_annotations(), lambda index: self._draw(index).image)
 
 
-def _boxes(masks: np.ndarray) -> np.ndarray:
+def write_coco(folder: str | Path, truth: dict[str, Any], draw: Callable[[int], np.ndarray]) -> None:
+    """Write ``images/*.png`` and ``annotations.json``.
+
+    Args:
+        folder: where to; it is made.
+        truth: COCO-format annotations.
+        draw: from the id of an image to the image, RGB.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    folder = Path(folder)
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for image in truth["images"]:
+        if not cv2.imwrite(str(folder / "images" / image["file_name"]), draw(image["id"])[..., ::-1]):
+            raise OSError(f"cannot write {folder / 'images' / image['file_name']}")
+    (folder / "annotations.json").write_text(json.dumps(truth))
+
+
+def person_category(skeleton: Skeleton) -> dict[str, Any]:
+    """People as a category of a COCO file."""
+    limbs = [[a + 1, b + 1] for a, b in skeleton.limbs]  # COCO counts keypoints from 1
+    return {
+        "id": 1,
+        "name": "person",
+        "supercategory": "person",
+        "keypoints": list(skeleton.keypoints),
+        "skeleton": limbs,
+    }
+
+
+def mask_boxes(masks: np.ndarray) -> np.ndarray:
     """Boxes ``(N, 4) float32`` xyxy around masks ``(N, H, W)`` that are not empty."""
     across, down = np.asarray(masks.any(1)), np.asarray(masks.any(2))  # (N, W), (N, H)
     first = [across.argmax(1), down.argmax(1)]
@@ -152,9 +173,9 @@ def _boxes(masks: np.ndarray) -> np.ndarray:
     return np.stack(first + last, axis=1).astype(np.float32)
 
 
-def _describe(people: People) -> Iterator[dict[str, Any]]:
+def describe_people(people: People) -> Iterator[dict[str, Any]]:
     """What COCO says of each person, identifiers aside."""
-    for keypoints, visible, mask, box in zip(*people[1:], _boxes(people.masks).tolist(), strict=True):
+    for keypoints, visible, mask, box in zip(*people[1:], mask_boxes(people.masks).tolist(), strict=True):
         flat = mask.ravel(order="F")  # COCO runs down the columns
         edges = np.flatnonzero(np.diff(flat, prepend=False))
         points = keypoints.astype(float).round(3).tolist()

@@ -131,6 +131,28 @@ def model_faults(model: nn.Module, state: Mapping[str, Tensor], partial: bool = 
     return missing + shapes + extra
 
 
+def check_state(model: nn.Module, state: Mapping[str, Tensor], partial: bool = False, hint: str = "") -> None:
+    """Raise unless ``state`` fits ``model``.
+
+    Args:
+        model: the unwrapped model.
+        state: entries of a checkpoint.
+        partial: see :func:`model_faults`.
+        hint: what else to do about it.
+
+    Raises:
+        CheckpointError: with the first faults.
+    """
+    faults = model_faults(model, state, partial)
+    if faults:
+        listed = "".join(f"\n  - {fault}" for fault in faults[:_SHOWN])
+        more = f"\n  (and {len(faults) - _SHOWN} more)" if len(faults) > _SHOWN else ""
+        raise CheckpointError(
+            f"the checkpoint was made by another model:{listed}{more}\nUse the config it was trained with"
+            f"{'; ' if hint else ''}{hint}"
+        )
+
+
 @HOOKS.register_module()
 class SafeCheckpointHook(Hook):
     """Save plain checkpoints, and refuse one that does not fit the model.
@@ -157,14 +179,8 @@ class SafeCheckpointHook(Hook):
         """Check the weights against the model, and rebuild the message hub's buffers."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         state = checkpoint.get("state_dict", checkpoint)
-        faults = model_faults(model, state, self.partial)
-        if faults:
-            listed = "".join(f"\n  - {fault}" for fault in faults[:_SHOWN])
-            more = f"\n  (and {len(faults) - _SHOWN} more)" if len(faults) > _SHOWN else ""
-            raise CheckpointError(
-                f"the checkpoint was made by another model:{listed}{more}\nUse the config it was trained with; to "
-                "fine-tune from what fits, set default_hooks.safe_checkpoint.partial=True"
-            )
+        hint = "to fine-tune from what fits, set default_hooks.safe_checkpoint.partial=True"
+        check_state(model, state, self.partial, hint)
         hub = checkpoint.get("message_hub")
         if isinstance(hub, dict):
             hub["log_scalars"] = {key: _to_buffer(saved) for key, saved in hub["log_scalars"].items()}

@@ -97,7 +97,7 @@ def check_config(cfg: Config) -> None:
     Raises:
         ConfigError: listing every fault with its key.
     """
-    faults = config_faults(cfg)
+    faults = config_faults(cfg.to_dict())
     if faults:
         listed = "\n".join(f"  - {fault}" for fault in faults)
         raise ConfigError(f"config {cfg.filename or ''} has {len(faults)} fault{'s' * (len(faults) > 1)}:\n{listed}")

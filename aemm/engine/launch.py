@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,14 @@ from aemm.engine.config_check import ConfigError, check_config
 from aemm.registry import UnknownArgumentError, UnknownTypeError
 
 
+def plain_message(error: Exception) -> str:
+    """What an error says, without the traceback that a data loader's worker puts around it."""
+    text = str(error)
+    if "Original Traceback" not in text:
+        return text
+    return re.split(r"^[\w.]+: ", text, flags=re.MULTILINE)[-1].rstrip()
+
+
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """End with the message alone, and exit code 1, where the user's input is at fault.
@@ -33,7 +42,7 @@ def plain_errors() -> Iterator[None]:
     except expected as error:
         if os.environ.get("AEMM_TRACEBACK") == "1":
             raise
-        print(f"\nerror: {error}\n(AEMM_TRACEBACK=1 shows where it was raised)", file=sys.stderr)
+        print(f"\nerror: {plain_message(error)}\n(AEMM_TRACEBACK=1 shows where it was raised)", file=sys.stderr)
         sys.exit(1)
 
 

@@ -22,8 +22,8 @@ from aemm.visualization import draw_result, map_warp, save_picture
 
 
 def file_name(image_id: ImageId) -> str:
-    """An image's identifier as the name of a picture file."""
-    return re.sub(r"[^\w.-]+", "_", str(image_id)) + ".png"
+    """An image's identifier as the name of a picture file, which is never hidden."""
+    return (re.sub(r"[^\w.-]+", "_", str(image_id)).lstrip("._") or "image") + ".png"
 
 
 @HOOKS.register_module()

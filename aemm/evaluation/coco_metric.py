@@ -55,7 +55,10 @@ def _plain_ground_truth(data: dict[str, Any], count: int, image_number: dict[Any
                 iscrowd=int(a.get("iscrowd", 0)),
             )
         )
-    images = [dict(id=image_number[i["id"]], width=i["width"], height=i["height"]) for i in data["images"]]
+    images = [
+        dict(id=image_number[i["id"]], width=i["width"], height=i["height"], crowdIndex=i.get("crowdIndex"))
+        for i in data["images"]
+    ]
     names = [dict(id=numbers[c["id"]], name=c["name"], keypoints=c["keypoints"], skeleton=[]) for c in skeletal]
     return dict(images=images, annotations=annotations, categories=names)
 
@@ -77,6 +80,7 @@ class CocoMetric(BaseMetric):
     """
 
     default_prefix = "coco"
+    stats: tuple[str, ...] = KEYPOINT_STATS
 
     def __init__(
         self,
@@ -103,7 +107,7 @@ class CocoMetric(BaseMetric):
             self.results.append(dict(image_id=found.image_id, people=people))
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
-        """AP, AP50, AP75, APM, APL, AR, AR50, AR75, ARM, ARL over all images seen."""
+        """The values of ``stats`` over all images seen."""
         logger = MMLogger.get_current_instance()
         meta = self.dataset_meta or {}
         if "skeleton" not in meta:
@@ -121,17 +125,23 @@ class CocoMetric(BaseMetric):
             found = [dict(image_id=number[key], category_id=1, **person) for key, person in detections]
             sigmas = skeleton.sigmas if self.sigmas is None else self.sigmas
             truth = _plain_ground_truth(data, len(skeleton), number)
-            stats = evaluate_keypoints(truth, found, [number[key] for key in by_image], sigmas, self.backend)
+            stats = self._evaluate(truth, found, [number[key] for key in by_image], sigmas)
         else:
             logger.warning(
                 f"no instance was found in any of the {len(by_image)} images: AP is 0. Early in training this is "
                 "normal; later, look at the heatmaps (tools/test.py --show-dir) and the decoder's threshold"
             )
-            stats = dict.fromkeys(KEYPOINT_STATS, 0.0)
+            stats = dict.fromkeys(self.stats, 0.0)
         table = AsciiTable([list(stats), [f"{value:.4f}" for value in stats.values()]])
         people = f"{len(detections)} instances in {len(by_image)} images"
         logger.info(f"OKS over {people} ({self.backend}; -1 = no ground truth of that size)\n{table.table}")
         return stats
+
+    def _evaluate(
+        self, truth: dict[str, Any], found: list[dict[str, Any]], images: Sequence[int], sigmas: Sequence[float]
+    ) -> dict[str, float]:
+        """The values of ``stats`` of people found in the images of these numbers."""
+        return evaluate_keypoints(truth, found, images, sigmas, self.backend)
 
     def _ground_truth(self, meta: dict[str, Any]) -> dict[str, Any]:
         path = self.ann_file or meta.get("ann_file")

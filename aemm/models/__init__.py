@@ -1,10 +1,28 @@
 """Networks, losses and decoders, and the model that joins them."""
 
-from aemm.models.backbones import HourglassAE
-from aemm.models.decoders import PoseDecoder
+from aemm.models.backbones import HourglassAE, HRNet, MobileNetV2, ResNet
+from aemm.models.decoders import InstanceDecoder, PoseDecoder, SinglePersonDecoder
 from aemm.models.embedder import Embedder
-from aemm.models.heads import AEHead
-from aemm.models.losses import GroupingLoss, HeatmapMSELoss
+from aemm.models.heads import AEHead, HeatmapHead, HigherHead
+from aemm.models.losses import GroupingLoss, HeatmapMSELoss, PixelGroupingLoss
 from aemm.models.preprocessor import Preprocessor
+from aemm.models.tta import TestTimeAugmentation
 
-__all__ = ["AEHead", "Embedder", "GroupingLoss", "HeatmapMSELoss", "HourglassAE", "PoseDecoder", "Preprocessor"]
+__all__ = [
+    "AEHead",
+    "Embedder",
+    "GroupingLoss",
+    "HRNet",
+    "HeatmapHead",
+    "HeatmapMSELoss",
+    "HigherHead",
+    "HourglassAE",
+    "InstanceDecoder",
+    "MobileNetV2",
+    "PixelGroupingLoss",
+    "PoseDecoder",
+    "Preprocessor",
+    "ResNet",
+    "SinglePersonDecoder",
+    "TestTimeAugmentation",
+]

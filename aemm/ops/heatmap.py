@@ -258,11 +258,12 @@ def _quarter(flat: Tensor, start: Tensor, at: Tensor, step: int, last: int, tie:
 def _gaussian_top(flat: Tensor, start: Tensor, at: Tensor, step: int, length: int) -> Tensor:
     """Way from the middle of cells ``start + at * step`` to the top of the Gaussian there; all ``(N, K)``."""
     middle = at.clamp(1, max(1, length - 2))  # at the border the three cells lie inwards
-    reach = [(middle + offset).clamp(0, length - 1) for offset in (-1, 0, 1)]
-    before, center, after = (flat[start + m * step].clamp(min=_LEAST_HEAT).log() for m in reach)
+    reach = torch.stack([(middle + offset).clamp(0, length - 1) for offset in (-1, 0, 1)])
+    # a few numbers: NumPy's logarithm takes microseconds where torch's starts threads
+    before, center, after = np.log(np.maximum(flat[start + reach * step].cpu().numpy(), _LEAST_HEAT))
     bend = before - 2 * center + after
-    top = middle - at + 0.5 * (before - after) / bend.clamp(max=-1e-6)
-    return torch.where(bend < 0, top.clamp(-0.5, 0.5), 0.0)
+    top = 0.5 * (before - after) / np.minimum(bend, -1e-6) + (middle - at).cpu().numpy()
+    return torch.from_numpy(np.where(bend < 0, top.clip(-0.5, 0.5), 0)).to(at.device, torch.float32)
 
 
 def check_choice(name: str, value: object, choices: object) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
-from aemm.structures import Maps
+from aemm.geometry import apply_warp, to_input
+from aemm.structures import Batch, Maps
 
 
 def hflip(maps: Maps, flip_index: Sequence[int]) -> Maps:
@@ -38,12 +40,13 @@ def hflip(maps: Maps, flip_index: Sequence[int]) -> Maps:
     return Maps(heatmaps, tags if tags.shape[1] == 1 else tags[:, order])
 
 
-def merge_maps(views: Sequence[Maps], size: tuple[int, int]) -> Maps:
+def merge_maps(views: Sequence[Maps], size: tuple[int, int], align_corners: bool = False) -> Maps:
     """One set of maps from several views: heatmaps are averaged, tags concatenated along L.
 
     Args:
         views: stages, mirrored images turned back, or scales; those without tags add only heat.
         size: ``(h, w)`` in cells to which every view is brought first.
+        align_corners: as 'udp' pixels do.
 
     Returns:
         Maps of ``size``; tags None if no view has any.
@@ -53,8 +56,24 @@ def merge_maps(views: Sequence[Maps], size: tuple[int, int]) -> Maps:
     """
     if not views:
         raise ValueError("views must hold at least one Maps, got none")
-    resized = [view.resize(size) for view in views]
+    resized = [view.resize(size, align_corners) for view in views]
     tags = [view.tags for view in resized if view.tags is not None]
     if len(resized) == 1:
         return resized[0]
     return Maps(torch.stack([view.heatmaps for view in resized]).mean(0), torch.cat(tags, dim=2) if tags else None)
+
+
+def points_to_image(points: np.ndarray, map_size: tuple[int, int], batch: Batch, b: int) -> np.ndarray:
+    """Map coordinates of one image of a batch in pixels of the original.
+
+    Args:
+        points: ``(..., 2)``.
+        map_size: ``(h, w)`` of the maps in cells.
+        batch: its images' size, ``convention`` and ``warp``.
+        b: which image.
+
+    Returns:
+        ``(..., 2) float32``.
+    """
+    pixels = to_input(points.astype(np.float64), batch.input_size, map_size, batch.convention)
+    return apply_warp(pixels, np.linalg.inv(batch.warp[b].double().cpu().numpy())).astype(np.float32)

@@ -29,6 +29,26 @@ def gather_tags(tags: Tensor, tag_index: Tensor) -> tuple[Tensor, Tensor]:
     return found * present[..., None], present
 
 
+def add_coordinates(tags: Tensor, scale: float) -> Tensor:
+    """Semi-convolutional tags: the place of each cell, x and y, added to the first two dimensions.
+
+    A convolution gives equal tags to equal-looking objects, wherever they stand. What it has to predict
+    for these tags is the way from each cell to a point of its object.
+
+    Args:
+        tags: ``(B, T, L, h, w)``, L >= 2.
+        scale: how far apart the ends of the longer side of the map lie, in units of tags.
+
+    Reference: Novotny et al., Semi-convolutional operators for instance segmentation (ECCV 2018).
+    """
+    height, width = tags.shape[-2:]
+    step = scale / max(height, width)
+    x = (torch.arange(width, device=tags.device, dtype=tags.dtype) + 0.5 - width / 2) * step
+    y = (torch.arange(height, device=tags.device, dtype=tags.dtype) + 0.5 - height / 2) * step
+    place = torch.stack([x.expand(height, width), y[:, None].expand(height, width)])  # (2, h, w)
+    return torch.cat([tags[:, :, :2] + place, tags[:, :, 2:]], dim=2)
+
+
 def reference_tags(found: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
     """Mean tag of every instance.
 

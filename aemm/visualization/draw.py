@@ -17,6 +17,7 @@ import numpy as np
 
 from aemm.geometry import scaling
 from aemm.ops.image import warp_image
+from aemm.ops.masks import decode_masks
 from aemm.skeletons import Skeleton
 from aemm.structures import Batch, Instances, Maps, Sample
 
@@ -120,12 +121,12 @@ def draw_masks(image: np.ndarray, masks: Any, opacity: float = 0.45) -> np.ndarr
 
     Args:
         image: ``(H, W, 3) uint8`` RGB.
-        masks: N masks ``(H, W) bool``.
+        masks: N masks ``(H, W) bool``, or run lengths as :mod:`aemm.ops.masks` writes them.
         opacity: of the tint.
     """
     picture = image.copy()
     for n, mask in enumerate(masks):
-        area = np.asarray(mask, bool)
+        area = _pixels(mask)
         tint = (1 - opacity) * picture[area] + opacity * np.array(instance_color(n))
         picture[area] = tint.astype(np.uint8)
         outlines, _ = cv2.findContours(area.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -287,10 +288,16 @@ def _scaled(instances: Instances, zoom: int) -> Instances:
     return replace(
         instances,
         keypoints=None if keypoints is None else keypoints * zoom,
-        masks=None
-        if masks is None
-        else [np.kron(np.asarray(mask, bool), np.ones((zoom, zoom), bool)) for mask in masks],
+        masks=None if masks is None else [np.kron(_pixels(mask), np.ones((zoom, zoom), bool)) for mask in masks],
     )
+
+
+def _pixels(mask: Any) -> np.ndarray:
+    """A mask ``(H, W) bool``, whether it is given by pixels or by run lengths."""
+    if isinstance(mask, dict):
+        height, width = mask["size"]
+        return decode_masks([{"size": [height, width], "counts": mask["counts"]}], (height, width))[0]
+    return np.asarray(mask, bool)
 
 
 def _over(

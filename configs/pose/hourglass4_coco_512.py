@@ -1,6 +1,6 @@
 """Associative embedding as published: four stacked hourglasses on COCO at 512 px.
 
-    bash tools/dist_train.sh configs/pose/hourglass4_coco_512.py 8 --cfg-options train_dataloader.batch_size=4
+    bash tools/dist_train.sh configs/pose/hourglass4_coco_512.py 8
 
 Expected: AP .566 on COCO test-dev at a single scale (Newell et al. 2017, table 2). Not reproduced by aemm yet.
 """
@@ -9,8 +9,14 @@ _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/models/hourglass4_ae.py",
     "../_base_/decoders/newell.py",
-    "../_base_/datasets/coco_pose_512.py",
+    "../_base_/tta/newell.py",
+    "../_base_/datasets/coco_pose.py",
+    "../_base_/pipelines/long.py",
     "../_base_/schedules/adam_200k.py",
 ]
 
-model = dict(decoder={{_base_.decoder}})
+_base_.resize.scales = (1,)
+model = dict(decoder={{_base_.decoder}}, tta={{_base_.tta}})
+train_dataloader = dict(batch_size=4, dataset=dict(pipeline={{_base_.train_pipeline}}))
+val_dataloader = dict(batch_size=8, dataset=dict(pipeline=[{{_base_.resize}}]))
+test_dataloader = val_dataloader

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import argparse
 
-import torch
-
-from aemm.engine import load_config, read_checkpoint, run
-from aemm.engine.convert import convert_state, rename_newell
-from aemm.registry import MODELS
+from aemm.engine import run
+from aemm.engine.convert import convert_file
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,11 +23,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Convert."""
     args = parse_args()
-    model = MODELS.build(load_config(args.config).model)
-    source = read_checkpoint(args.source)
-    state = convert_state(source.get("state_dict", source), rename_newell, model)
-    torch.save({"state_dict": state, "meta": {"source": "princeton-vl/pose-ae-train"}}, args.target)
-    print(f"{len(state)} entries converted, every entry of the model is set: {args.target}")
+    count = convert_file(args.source, args.config, args.target, "newell")
+    print(f"{count} entries converted, every entry of the model is set: {args.target}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,21 @@
 """Transforms: a Sample in, a Sample out; the last one adds the targets."""
 
-from aemm.datasets.transforms.geometric import RandomAffine, RandomFlip, ResizeToFit, flip_sample, warp_sample
+from aemm.datasets.transforms.geometric import RandomAffine, RandomFlip, flip_sample, warp_sample
+from aemm.datasets.transforms.instance_targets import InstanceTargets
 from aemm.datasets.transforms.photometric import ColorJitter
+from aemm.datasets.transforms.single_person import PersonCrop
 from aemm.datasets.transforms.targets import PoseTargets
+from aemm.datasets.transforms.test_time import KeepOriginal, ResizeToFit
 
-__all__ = ["ColorJitter", "PoseTargets", "RandomAffine", "RandomFlip", "ResizeToFit", "flip_sample", "warp_sample"]
+__all__ = [
+    "ColorJitter",
+    "InstanceTargets",
+    "KeepOriginal",
+    "PersonCrop",
+    "PoseTargets",
+    "RandomAffine",
+    "RandomFlip",
+    "ResizeToFit",
+    "flip_sample",
+    "warp_sample",
+]

@@ -10,6 +10,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from aemm import geometry
+from aemm.geometry import PixelConvention
 from aemm.ops.image import warp_image
 from aemm.registry import TRANSFORMS
 from aemm.structures import Sample
@@ -19,16 +20,17 @@ def warp_sample(sample: Sample, warp: np.ndarray, size: tuple[int, int]) -> Samp
     """A sample with image, keypoints, boxes and masks taken through a warp.
 
     What lies outside the source becomes black and is ignored by the losses. Keypoints that leave the
-    image count as not annotated.
+    image count as not annotated. Images are resampled by the sample's pixel convention.
 
     Args:
         sample: the sample.
         warp: ``(3, 3)`` pixels of ``sample.image`` to pixels of the result.
         size: ``(height, width)`` of the result.
     """
-    image = warp_image(sample.image, warp, size)
+    convention = sample.convention
+    image = warp_image(sample.image, warp, size, convention=convention)
     ignore = np.zeros(sample.image.shape[:2], bool) if sample.ignore is None else sample.ignore
-    warped_ignore = warp_image(ignore.astype(np.uint8) * 255, warp, size, fill=255) > 127
+    warped_ignore = warp_image(ignore.astype(np.uint8) * 255, warp, size, fill=255, convention=convention) > 127
     keypoints, visible, boxes, masks = sample.keypoints, sample.visible, sample.boxes, sample.masks
     if keypoints is not None and visible is not None:
         keypoints = geometry.apply_warp(keypoints, warp)
@@ -38,7 +40,10 @@ def warp_sample(sample: Sample, warp: np.ndarray, size: tuple[int, int]) -> Samp
         corners = geometry.apply_warp(boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]], warp)
         boxes = np.concatenate([corners.min(1), corners.max(1)], axis=1)
     if masks is not None:
-        warped = [warp_image(m.astype(np.uint8), warp, size, interpolation=cv2.INTER_NEAREST) for m in masks]
+        warped = [
+            warp_image(m.astype(np.uint8), warp, size, interpolation=cv2.INTER_NEAREST, convention=convention)
+            for m in masks
+        ]
         masks = np.stack(warped).astype(bool) if warped else np.zeros((0, *size), bool)
     return replace(
         sample,
@@ -69,6 +74,7 @@ class RandomAffine(BaseTransform):
             both references count at a person scale of 200 px.
         fit: ``'long'`` (the authors): at scale 1 the longer image side fills the result, the rest is
             padded; ``'short'`` (HigherHRNet): the shorter side does, the rest is cut off.
+        convention: of the pixels of the result, see :mod:`aemm.geometry`; targets and decoding follow it.
 
     Reference: princeton-vl/pose-ae-train data/coco_pose/dp.py; HigherHRNet lib/dataset/transforms.
     """
@@ -80,22 +86,25 @@ class RandomAffine(BaseTransform):
         scale: Sequence[float] = (0.75, 1.5),
         translation: float = 40.0,
         fit: str = "long",
+        convention: PixelConvention = "continuous",
     ) -> None:
+        geometry.check_convention(convention)
         if fit not in ("long", "short"):
             raise ValueError(f"fit must be 'long' or 'short', got {fit!r}")
         if not 0 < scale[0] <= scale[1]:
             raise ValueError(f"scale must be a range of positive factors, smaller first, got {tuple(scale)}")
         self.size, self.rotation, self.scale = _as_size(size), rotation, (float(scale[0]), float(scale[1]))
-        self.translation, self.fit = translation, fit
+        self.translation, self.fit, self.convention = translation, fit, convention
 
     def transform(self, sample: Sample) -> Sample:
         """Draw a warp from ``sample.rng`` and apply it."""
-        height, width = sample.image.shape[:2]
+        height, width = (geometry.extent(side, self.convention) for side in sample.image.shape[:2])
         degrees = sample.rng.uniform(-self.rotation, self.rotation)
         side = (max if self.fit == "long" else min)(height, width) * sample.rng.uniform(*self.scale)
         move = sample.rng.uniform(-1, 1, 2) * self.translation / 200 * side
         center = (width / 2 + move[0], height / 2 + move[1])
-        return warp_sample(sample, geometry.crop_warp(center, side, self.size, degrees), self.size)
+        warp = geometry.crop_warp(center, side, self.size, degrees, self.convention)
+        return warp_sample(replace(sample, convention=self.convention), warp, self.size)
 
 
 @TRANSFORMS.register_module()
@@ -116,7 +125,7 @@ class RandomFlip(BaseTransform):
 
 def flip_sample(sample: Sample) -> Sample:
     """The mirrored sample, exactly: no pixel is resampled."""
-    warp = geometry.mirror(sample.image.shape[1])
+    warp = geometry.mirror(sample.image.shape[1], sample.convention)
     keypoints, visible, boxes = sample.keypoints, sample.visible, sample.boxes
     if keypoints is not None and visible is not None:
         if sample.skeleton is None:
@@ -128,6 +137,7 @@ def flip_sample(sample: Sample) -> Sample:
     return replace(
         sample,
         image=np.ascontiguousarray(sample.image[:, ::-1]),
+        views=tuple(np.ascontiguousarray(view[:, ::-1]) for view in sample.views),
         ignore=None if sample.ignore is None else np.ascontiguousarray(sample.ignore[:, ::-1]),
         masks=None if sample.masks is None else np.ascontiguousarray(sample.masks[..., ::-1]),
         keypoints=keypoints,
@@ -135,37 +145,3 @@ def flip_sample(sample: Sample) -> Sample:
         boxes=boxes,
         warp=warp @ sample.warp,
     )
-
-
-@TRANSFORMS.register_module()
-class ResizeToFit(BaseTransform):
-    """Bring an image to the network's input size without changing its proportions.
-
-    Args:
-        size: length of the fitted side, pixels; a multiple of ``multiple_of``.
-        fit: ``'long'`` (the authors) or ``'short'`` (HigherHRNet): which side gets ``size``.
-        square: pad to ``size`` x ``size``, as the authors do, so that all images can share a batch.
-        multiple_of: both sides are padded up to a multiple of this.
-
-    The image keeps to the middle; what is padded is black.
-    """
-
-    def __init__(self, size: int, fit: str = "long", square: bool = False, multiple_of: int = 64) -> None:
-        if fit not in ("long", "short"):
-            raise ValueError(f"fit must be 'long' or 'short', got {fit!r}")
-        if square and fit == "short":
-            raise ValueError("square=True pads the shorter side, so it goes with fit='long'")
-        if size % multiple_of:
-            raise ValueError(f"size must be a multiple of {multiple_of}, got {size}")
-        self.size, self.fit, self.square, self.multiple_of = size, fit, square, multiple_of
-
-    def transform(self, sample: Sample) -> Sample:
-        """Resize and pad; the same for every epoch."""
-        height, width = sample.image.shape[:2]
-        zoom = self.size / (max if self.fit == "long" else min)(height, width)
-        side = self.size if self.square else None
-        out_h = side or geometry.round_up(height * zoom, self.multiple_of)
-        out_w = side or geometry.round_up(width * zoom, self.multiple_of)
-        center = geometry.translation(out_w / 2, out_h / 2)
-        warp = center @ geometry.scaling(zoom) @ geometry.translation(-width / 2, -height / 2)
-        return warp_sample(sample, warp, (out_h, out_w))

@@ -23,8 +23,9 @@ class PoseTargets(BaseTransform):
 
     Args:
         strides: input pixels per map cell of each supervised output.
-        sigma: of the Gaussians in cells; None = longer side of the map / 64, as the authors draw
-            them (2 at 128). HigherHRNet uses 2 at every stride.
+        sigma: of the Gaussians in cells; None = side of the map / 64 as the authors draw them (2 at
+            128), for a map that is not square its longer side / 64 to the nearest whole number: the
+            originals' windows are off centre for a fraction. HigherHRNet uses 2 at every stride.
         style: 'newell', 'higherhrnet' or 'unbiased', see :func:`aemm.ops.heatmap.draw_gaussians`.
         tag_strides: those of ``strides`` whose outputs carry tags; None = all.
         tag_per_keypoint: whether every keypoint has its own tag map, T = K, or all share one, T = 1.
@@ -77,8 +78,8 @@ class PoseTargets(BaseTransform):
 
     def _targets(self, sample: Sample, keypoints: np.ndarray, valid: np.ndarray, stride: int) -> Targets:
         size = sample.image.shape[0] // stride, sample.image.shape[1] // stride
-        points = to_map(keypoints, stride)  # (N, K, 2)
-        sigma = max(size) / 64 if self.sigma is None else self.sigma
+        points = to_map(keypoints, sample.image.shape[:2], size, sample.convention)  # (N, K, 2)
+        sigma = _default_sigma(size) if self.sigma is None else self.sigma
         heatmaps = draw_gaussians(points, valid, size, sigma, self.style)
         mask = np.ones(size, np.float32)
         if sample.ignore is not None:  # a cell counts unless most of it is to be ignored
@@ -104,3 +105,9 @@ class PoseTargets(BaseTransform):
             f"{type(self).__name__}(strides={self.strides}, sigma={self.sigma}, style={self.style!r}, "
             f"tag_strides={self.tag_strides}, tag_per_keypoint={self.tag_per_keypoint})"
         )
+
+
+def _default_sigma(size: tuple[int, int]) -> float:
+    """Standard deviation in cells for a map of ``size``."""
+    height, width = size
+    return height / 64 if height == width else max(1, round(max(size) / 64))

@@ -17,10 +17,12 @@ BACKENDS = {
     "xtcocotools": (
         "xtcocotools.coco",
         "xtcocotools.cocoeval",
-        "pip install cython 'setuptools<81', then pip install --no-build-isolation --no-binary xtcocotools xtcocotools",
+        "pip install numpy cython 'setuptools>=77', then pip install --no-build-isolation --no-binary xtcocotools "
+        "xtcocotools (Python 3.12 or older)",
     ),
 }
 KEYPOINT_STATS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
+MASK_STATS = ("AP", "AP50", "AP75", "APS", "APM", "APL", "AR1", "AR10", "AR100", "ARS", "ARM", "ARL")
 
 
 def load_backend(name: str) -> tuple[Any, Any]:
@@ -64,6 +66,40 @@ def evaluate_keypoints(
 
     Reference: cocodataset/cocoapi PythonAPI/pycocotools/cocoeval.py.
     """
+    stats = _evaluate(ground_truth, results, image_ids, backend, sigmas)
+    return dict(zip(KEYPOINT_STATS, stats, strict=True))
+
+
+def evaluate_masks(
+    ground_truth: dict[str, Any],
+    results: list[dict[str, Any]],
+    image_ids: Sequence[int],
+    backend: str = "hotcoco",
+) -> dict[str, float]:
+    """AP and AR of instance masks by COCO's protocol, at most 100 per image.
+
+    Args:
+        ground_truth: COCO-format dict; every annotation with segmentation, area, bbox and iscrowd.
+        results: dicts of image_id, category_id, segmentation (run lengths) and score; not empty.
+        image_ids: the images that count, also those without result.
+        backend: see :func:`load_backend`.
+
+    Returns:
+        The twelve numbers of ``MASK_STATS``; -1 where no ground truth falls into a range.
+
+    Reference: cocodataset/cocoapi PythonAPI/pycocotools/cocoeval.py.
+    """
+    return dict(zip(MASK_STATS, _evaluate(ground_truth, results, image_ids, backend), strict=True))
+
+
+def _evaluate(
+    ground_truth: dict[str, Any],
+    results: list[dict[str, Any]],
+    image_ids: Sequence[int],
+    backend: str,
+    sigmas: Sequence[float] | None = None,
+) -> list[float]:
+    """What the evaluator summarises: of keypoints where there are sigmas, of masks otherwise."""
     coco_class, eval_class = load_backend(backend)
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*kpt_oks_sigmas differ")  # they are the data set's own
@@ -74,7 +110,9 @@ def evaluate_keypoints(
             truth.dataset = ground_truth
             truth.createIndex()
         found = truth.loadRes(results)
-        if backend == "xtcocotools":
+        if sigmas is None:
+            evaluation = eval_class(truth, found, "segm")
+        elif backend == "xtcocotools":
             evaluation = eval_class(truth, found, "keypoints", np.asarray(sigmas))
         else:
             evaluation = eval_class(truth, found, "keypoints")
@@ -83,4 +121,4 @@ def evaluate_keypoints(
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    return dict(zip(KEYPOINT_STATS, map(float, evaluation.stats), strict=True))
+    return [float(value) for value in evaluation.stats]

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
+from aemm.ops.blocks import check_sides, recompute
 from aemm.registry import MODELS
 
 
@@ -63,9 +63,11 @@ class HourglassAE(BaseModule):
         depth: halvings inside an hourglass.
         stem: channels of the first three stem convolutions; the fourth gives ``width``.
         norm_cfg: mmcv norm config; None, as published, trains without normalisation.
+        norm_between: normalise also the convolutions between two hourglasses, as mmpose's variant does.
         tag_channels: half-open range of the output channels that hold tags, for ``tag_std``.
-        tag_std: if set, draw the weights that make tags from a normal of this deviation. Where all
-            tags are nearly equal the push loss has no gradient, so a wide start avoids collapse.
+        tag_std: if set, draw the weights that make tags from a normal of this deviation, all other
+            output weights near 0. Where all tags are nearly equal the push loss has no gradient, so a
+            wide start avoids collapse.
         with_cp: recompute the hourglasses in the backward pass to save memory.
         init_cfg: mmengine's initialisation config.
 
@@ -85,6 +87,7 @@ class HourglassAE(BaseModule):
         depth: int = 4,
         stem: tuple[int, int, int] = (64, 128, 128),
         norm_cfg: dict[str, Any] | None = None,
+        norm_between: bool = False,
         tag_channels: tuple[int, int] | None = None,
         tag_std: float | None = None,
         with_cp: bool = False,
@@ -104,19 +107,28 @@ class HourglassAE(BaseModule):
             _conv(stem[1], stem[2], norm=norm_cfg),
             _conv(stem[2], width, norm=norm_cfg),
         )
+        between = norm_cfg if norm_between else None
         self.features = nn.ModuleList(
-            nn.Sequential(Hourglass(depth, width, growth, norm_cfg), _conv(width, width), _conv(width, width))
+            nn.Sequential(
+                Hourglass(depth, width, growth, norm_cfg),
+                _conv(width, width, norm=between),
+                _conv(width, width, norm=between),
+            )
             for _ in range(stacks)
         )
         self.outs = nn.ModuleList(_conv(width, out_channels, 1, relu=False) for _ in range(stacks))
-        self.merge_features = nn.ModuleList(_conv(width, width, 1, relu=False) for _ in range(stacks - 1))
-        self.merge_preds = nn.ModuleList(_conv(out_channels, width, 1, relu=False) for _ in range(stacks - 1))
+        self.merge_features, self.merge_preds = (
+            nn.ModuleList(_conv(cin, width, 1, norm=between, relu=False) for _ in range(stacks - 1))
+            for cin in (width, out_channels)
+        )
         self._widen_tags()
 
     def _widen_tags(self) -> None:
         if self.tag_channels is not None and self.tag_std is not None:
             for out in self.outs:
                 weight = out.get_parameter("conv.weight").data
+                nn.init.normal_(weight, std=0.001)
+                nn.init.zeros_(out.get_parameter("conv.bias").data)
                 nn.init.normal_(weight[slice(*self.tag_channels)], std=self.tag_std)
 
     def init_weights(self) -> None:
@@ -132,15 +144,10 @@ class HourglassAE(BaseModule):
         Raises:
             ValueError: H or W is not a multiple of what the halvings need.
         """
-        if image.shape[-2] % self.multiple_of or image.shape[-1] % self.multiple_of:
-            raise ValueError(
-                f"the hourglass needs images whose sides are multiples of {self.multiple_of}, got "
-                f"{image.shape[-2]}x{image.shape[-1]}; set multiple_of={self.multiple_of} in ResizeToFit"
-            )
+        check_sides(image, self.multiple_of)
         x, maps = self.stem(image), []
         for i, stack in enumerate(self.features):
-            recompute = self.with_cp and self.training
-            feature = checkpoint(stack, x, use_reentrant=False) if recompute else stack(x)
+            feature = recompute(stack, x) if self.with_cp and self.training else stack(x)
             maps.append(self.outs[i](feature))
             if i < len(self.features) - 1:
                 x = x + self.merge_preds[i](maps[-1]) + self.merge_features[i](feature)

@@ -1,5 +1,7 @@
 """From maps to instances."""
 
+from aemm.models.decoders.instance import InstanceDecoder
 from aemm.models.decoders.pose import PoseDecoder
+from aemm.models.decoders.single_person import SinglePersonDecoder
 
-__all__ = ["PoseDecoder"]
+__all__ = ["InstanceDecoder", "PoseDecoder", "SinglePersonDecoder"]

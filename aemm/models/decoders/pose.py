@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aemm.geometry import apply_warp, to_input
-from aemm.ops.grouping import AssignmentTie, TagDistance, fill_missing, group_by_tags
+from aemm.ops.grouping import AssignmentTie, EqualTags, TagDistance, fill_missing, group_by_tags
 from aemm.ops.heatmap import SubpixelKind, TieRule, check_choice, subpixel, top_peaks
+from aemm.ops.maps import points_to_image
 from aemm.registry import DECODERS
 from aemm.skeletons import Skeleton, build_skeleton
 from aemm.structures import Batch, Instances, Maps
@@ -36,6 +36,8 @@ class PoseDecoder:
         distance: of tags in grouping, 'l2', or 'rms' which divides by L under the root (authors).
         assignment_tie: which of several equally cheap assignments is taken, see
             :func:`aemm.ops.grouping.group_by_tags`.
+        equal_tags: whether instances started with exactly equal tags stay 'apart', or one 'overwrite's the
+            other (authors, HigherHRNet), see there.
         max_matched: only this many instances, the first ones, can gain keypoints.
         stop_when_full: once that many exist, ignore all further keypoints (authors) instead of
             letting them start instances.
@@ -47,6 +49,9 @@ class PoseDecoder:
         subpixel: how coordinates are read between cells, see :func:`aemm.ops.heatmap.subpixel`.
         tie: what 'quarter' does between equal neighbours.
         max_instances: how many instances are returned, the best by score; None = all.
+
+    Attributes:
+        flip_index: the channel that each heatmap becomes in a mirrored image.
 
     Raises:
         ValueError: an argument is out of range, or the skeleton is not valid.
@@ -61,6 +66,7 @@ class PoseDecoder:
         tag_threshold: float = 1.0,
         distance: TagDistance = "l2",
         assignment_tie: AssignmentTie = "solver",
+        equal_tags: EqualTags = "apart",
         max_matched: int = 30,
         stop_when_full: bool = False,
         fill_missing: bool = True,
@@ -72,6 +78,7 @@ class PoseDecoder:
     ) -> None:
         check_choice("distance", distance, TagDistance)
         check_choice("assignment_tie", assignment_tie, AssignmentTie)
+        check_choice("equal_tags", equal_tags, EqualTags)
         check_choice("filled_score", filled_score, FilledScore)
         check_choice("filled_border", filled_border, FilledBorder)
         check_choice("subpixel", subpixel, SubpixelKind)
@@ -82,8 +89,10 @@ class PoseDecoder:
                 "max_instances=None returns all"
             )
         self.skeleton = build_skeleton(skeleton)
+        self.flip_index = self.skeleton.flip_index
         self.window, self.max_peaks, self.threshold = window, max_peaks, threshold
         self.tag_threshold, self.distance, self.assignment_tie = tag_threshold, distance, assignment_tie
+        self.equal_tags = equal_tags
         self.max_matched, self.stop_when_full = max_matched, stop_when_full
         self.fill_missing, self.filled_score, self.filled_border = fill_missing, filled_score, filled_border
         self.subpixel, self.tie = subpixel, tie
@@ -95,7 +104,7 @@ class PoseDecoder:
 
         Args:
             maps: heatmaps ``(B, K, h, w)`` and tags, of any float type, on any device.
-            batch: its images' size, ``warp``, ``image_ids`` and ``image_sizes``.
+            batch: its images' size, ``convention``, ``warp``, ``image_ids`` and ``image_sizes``.
 
         Returns:
             One :class:`~aemm.structures.Instances` for each image. ``scores`` is the mean over all K
@@ -131,6 +140,7 @@ class PoseDecoder:
             self.max_matched,
             self.stop_when_full,
             self.assignment_tie,
+            self.equal_tags,
         )
         channel = np.arange(pick.shape[1])
         present = pick >= 0
@@ -145,16 +155,17 @@ class PoseDecoder:
 
         heatmaps = maps.heatmaps[b]
         at = torch.from_numpy(cells[channel, pick]).to(heatmaps.device)  # (N, K, 2)
-        points = subpixel(heatmaps, at, self.subpixel, self.tie)
+        absent = torch.from_numpy(~present).to(heatmaps.device)
         if self.fill_missing and not present.all():
             assert maps.tags is not None
-            absent = torch.from_numpy(~present).to(heatmaps.device)
             looked_up = fill_missing(heatmaps, maps.tags[b], torch.from_numpy(reference).to(heatmaps.device), absent)
             at = torch.where(absent[..., None], looked_up, at)
-            last = None if self.filled_border == "map" else (heatmaps.shape[1] - 1, heatmaps.shape[0] - 1)
-            points = torch.where(absent[..., None], subpixel(heatmaps, at, self.subpixel, self.tie, last), points)
             keypoint_scores = np.where(present, keypoint_scores, self._filled_scores(heatmaps, at))
-        keypoints = self._to_image(points.cpu().numpy(), maps.size, batch, b)
+        points = subpixel(heatmaps, at, self.subpixel, self.tie)
+        if self.filled_border == "authors":
+            last = heatmaps.shape[1] - 1, heatmaps.shape[0] - 1
+            points = torch.where(absent[..., None], subpixel(heatmaps, at, self.subpixel, self.tie, last), points)
+        keypoints = points_to_image(points.cpu().numpy(), maps.size, batch, b)
         return Instances(
             image_id=batch.image_ids[b],
             image_size=batch.image_sizes[b],
@@ -171,9 +182,3 @@ class PoseDecoder:
         if self.filled_score == "one":
             return (heat > 0).astype(np.float32)
         return np.maximum(heat, 0)
-
-    @staticmethod
-    def _to_image(points: np.ndarray, map_size: tuple[int, int], batch: Batch, b: int) -> np.ndarray:
-        """Map coordinates to pixels of the original image, ``float32``."""
-        pixels = to_input(points.astype(np.float64), batch.input_size, map_size)
-        return apply_warp(pixels, np.linalg.inv(batch.warp[b].double().cpu().numpy())).astype(np.float32)

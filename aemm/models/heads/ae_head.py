@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from aemm.ops.tags import tag_spread
+from aemm.models.heads.stages import check_stages, split_maps, stage_losses
+from aemm.ops.blocks import upsampling
+from aemm.ops.tags import add_coordinates
 from aemm.registry import MODELS
 from aemm.structures import Maps, Targets
-
-
-def target_of(maps: Maps, targets: Sequence[Targets]) -> Targets:
-    """The target whose maps have the size of ``maps``.
-
-    Raises:
-        ValueError: no target has that size.
-    """
-    for target in targets:
-        if target.size == maps.size:
-            return target
-    sizes = [target.size for target in targets]
-    raise ValueError(
-        f"a stage predicts maps of {maps.size} cells, but the targets have {sizes}; check PoseTargets.strides"
-    )
 
 
 @MODELS.register_module()
@@ -39,13 +26,22 @@ class AEHead(BaseModule):
         tag_dims: L, dimensions of a tag.
         tag_per_keypoint: a tag map for each heatmap (T = C), or one shared by all (T = 1).
         project: add a 1x1 convolution to each feature map; False where the backbone gives the maps.
+        deconv_channels: of transposed convolutions before it, each doubling the sides of a feature map;
+            three of them bring stride 32 to stride 4.
+        coordinate_scale: add the coordinates of its cell to each predicted tag, which needs L >= 2: the ends of
+            the map's longer side then lie so many units of tags apart (semi-convolutional tags, see
+            :func:`aemm.ops.tags.add_coordinates`). None = do not.
         tag_std: deviation of the weights that make tags when ``project``; wide against collapse.
         stages: ``'mean'`` (the authors) or ``'sum'`` (HigherHRNet): how the losses of several stages combine.
         heatmap_loss: config of the detection loss.
         grouping_loss: config of the grouping loss.
         init_cfg: mmengine's initialisation config.
 
-    Reference: Newell et al. 2017, section 3.2.
+    Raises:
+        ValueError: ``stages`` is unknown, the backbone gives too few channels to split, there are
+            deconvolutions without a projection, or coordinates without two dimensions to add them to.
+
+    Reference: Newell et al. 2017, section 3.2; Xiao et al., Simple baselines for human pose estimation (ECCV 2018).
     """
 
     def __init__(
@@ -55,6 +51,8 @@ class AEHead(BaseModule):
         tag_dims: int = 1,
         tag_per_keypoint: bool = True,
         project: bool = True,
+        deconv_channels: Sequence[int] = (),
+        coordinate_scale: float | None = None,
         tag_std: float | None = None,
         stages: str = "mean",
         heatmap_loss: dict[str, Any] | None = None,
@@ -62,17 +60,21 @@ class AEHead(BaseModule):
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if stages not in ("mean", "sum"):
-            raise ValueError(f"stages must be 'mean' or 'sum', got {stages!r}")
+        check_stages(stages)
+        if coordinate_scale is not None and (tag_dims < 2 or coordinate_scale <= 0):
+            raise ValueError(
+                f"coordinate_scale adds x and y to tags of tag_dims >= 2 and is positive, got coordinate_scale="
+                f"{coordinate_scale} and tag_dims={tag_dims}"
+            )
+        self.coordinate_scale = coordinate_scale
         self.num_heatmaps, self.tag_dims, self.stages = num_heatmaps, tag_dims, stages
         self.num_tags = num_heatmaps if tag_per_keypoint else 1
         self.out_channels = num_heatmaps + self.num_tags * tag_dims
-        self.convs = nn.ModuleList()
+        self.deconvs, self.convs = nn.ModuleList(), nn.ModuleList()
         if project:
-            self.convs.extend(nn.Conv2d(channels, self.out_channels, 1) for channels in in_channels)
-            if tag_std is not None:
-                for conv in self.convs:
-                    nn.init.normal_(conv.get_parameter("weight").data[num_heatmaps:], std=tag_std)
+            self._add_projections(in_channels, deconv_channels, tag_std)
+        elif deconv_channels:
+            raise ValueError(f"deconv_channels need project=True, got {tuple(deconv_channels)} and project=False")
         elif min(in_channels) < self.out_channels:
             raise ValueError(
                 f"the head splits {self.out_channels} channels ({num_heatmaps} heatmaps, {self.num_tags} tag maps of "
@@ -83,38 +85,34 @@ class AEHead(BaseModule):
             grouping_loss or dict(type="GroupingLoss", pull_weight=1e-3, push_weight=1e-3)
         )
 
-    def forward(self, feats: tuple[Tensor, ...]) -> list[Maps]:
-        """One :class:`Maps` for each supervised stage, from ``(B, in_channels[i], h, w)`` feature maps."""
-        maps = [conv(x) for conv, x in zip(self.convs, feats, strict=True)] if self.convs else feats
-        return [self._split(x) for x in maps]
+    def _add_projections(
+        self, in_channels: Sequence[int], deconv_channels: Sequence[int], tag_std: float | None
+    ) -> None:
+        for channels in in_channels:
+            widths = (channels, *deconv_channels)
+            self.deconvs.append(nn.Sequential(*(upsampling(a, b) for a, b in itertools.pairwise(widths))))
+            conv = nn.Conv2d(widths[-1], self.out_channels, 1)
+            if tag_std is not None:
+                nn.init.normal_(conv.weight.data[self.num_heatmaps :], std=tag_std)
+            self.convs.append(conv)
 
-    def _split(self, maps: Tensor) -> Maps:
-        """Channels ``(C + T L, ...)`` as heatmaps and tags; what a published network has beyond is unused."""
-        tags = maps[:, self.num_heatmaps : self.out_channels]
-        return Maps(maps[:, : self.num_heatmaps], tags.unflatten(1, (self.num_tags, self.tag_dims)))
+    def forward(self, feats: tuple[Tensor, ...]) -> list[Maps]:
+        """One :class:`Maps` for each supervised stage, from ``(B, in_channels[i], h, w)`` feature maps.
+
+        Each deconvolution doubles ``h`` and ``w``.
+        """
+        if self.convs:
+            layers = zip(self.deconvs, self.convs, feats, strict=True)
+            feats = tuple(conv(deconv(x)) for deconv, conv, x in layers)
+        stages = [split_maps(x, self.num_heatmaps, self.num_tags, self.tag_dims) for x in feats]
+        if self.coordinate_scale is None:
+            return stages
+        return [Maps(m.heatmaps, add_coordinates(m.tags, self.coordinate_scale)) for m in stages if m.tags is not None]
 
     def loss(self, stages: list[Maps], targets: list[Targets]) -> dict[str, Tensor]:
-        """Losses of all stages, each against the target of its size.
-
-        Returns:
-            ``loss_heatmap``, ``loss_pull``, ``loss_push``, and ``tag_spread`` (a diagnostic, no part of
-            the objective) where an image holds two instances or more.
-        """
-        sums: dict[str, list[Tensor]] = {"loss_heatmap": [], "loss_pull": [], "loss_push": []}
-        spread = None
-        for maps in stages:
-            target = target_of(maps, targets)
-            sums["loss_heatmap"].append(self.heatmap_loss(maps.heatmaps, target.heatmaps, target.mask))
-            if maps.tags is not None and target.tag_index is not None:
-                pull, push = self.grouping_loss(maps.tags, target.tag_index)
-                sums["loss_pull"].append(pull)
-                sums["loss_push"].append(push)
-                spread = (maps.tags, target.tag_index)
-        share = 1 / len(stages) if self.stages == "mean" else 1.0
-        losses = {name: torch.stack(parts).sum() * share for name, parts in sums.items() if parts}
-        if spread is not None and (value := tag_spread(*spread)) is not None:
-            losses["tag_spread"] = value
-        return losses
+        """Losses of all stages, see :func:`aemm.models.heads.stages.stage_losses`."""
+        every = (True,) * len(stages)
+        return stage_losses(stages, targets, self.heatmap_loss, self.grouping_loss, self.stages, every)
 
     def predict(self, stages: list[Maps]) -> Maps:
         """The maps to decode: those of the last stage."""

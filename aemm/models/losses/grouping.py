@@ -16,10 +16,11 @@ from aemm.registry import MODELS
 class GroupingLoss(nn.Module):
     """Pull and push of associative embedding, without a loop, the mean over the batch.
 
-    | form | pull, per image | push, per image |
-    |---|---|---|
-    | ``paper`` | sum over n, k of squared distance to the reference tag / N | sum over all n, n' of exp(-d²/2σ²) / N² |
-    | ``reference`` | mean over n of mean over k and L | half the mean over n != n' of exp(-d²); 0 if N < 2 |
+    ``paper``, for each image: pull is the sum over n, k of the squared distance to the reference tag,
+    divided by N; push the sum over all pairs n, n', the diagonal included, of exp(-d² / 2σ²), divided by N².
+
+    ``reference``, for each image: pull is the mean over n of the mean over k and L; push half the mean
+    over the pairs n != n' of exp(-d²), 0 if N < 2.
 
     Instances without a location do not count. An image without instances gives zeros that stay in the
     graph. Everything is computed in fp32, also under autocast.

@@ -14,6 +14,7 @@ decoder = dict(
     tag_threshold=1.0,
     distance="l2",
     assignment_tie="nearest",
+    equal_tags="apart",
     max_matched=30,
     stop_when_full=False,
     fill_missing=True,

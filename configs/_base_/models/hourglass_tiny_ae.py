@@ -2,7 +2,7 @@
 
 model = dict(
     type="Embedder",
-    data_preprocessor=dict(type="Preprocessor"),
+    data_preprocessor=dict(type="Preprocessor", channels_last=True),
     backbone=dict(
         type="HourglassAE",
         out_channels=34,
@@ -12,6 +12,7 @@ model = dict(
         depth=3,
         stem=(32, 64, 64),
         norm_cfg=dict(type="BN"),
+        norm_between=True,
         tag_channels=(17, 34),
         tag_std=0.25,
     ),
@@ -20,6 +21,6 @@ model = dict(
         num_heatmaps=17,
         project=False,
         heatmap_loss=dict(type="HeatmapMSELoss", weight=10.0),
-        grouping_loss=dict(type="GroupingLoss", pull_weight=0.1, push_weight=0.1),
+        grouping_loss=dict(type="GroupingLoss", pull_weight=0.1, push_weight=0.5),
     ),
 )

@@ -1,0 +1,80 @@
+"""From heatmaps of one person to that person: the highest cell of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from aemm.ops.heatmap import SubpixelKind, TieRule, check_choice, subpixel
+from aemm.ops.maps import points_to_image
+from aemm.registry import DECODERS
+from aemm.skeletons import Skeleton, build_skeleton
+from aemm.structures import Batch, Instances, Maps
+
+
+@DECODERS.register_module()
+class SinglePersonDecoder:
+    """Take the highest cell of every heatmap as a keypoint of the one person that a crop shows.
+
+    Args:
+        skeleton: name, dict or json file of the keypoints.
+        subpixel: how coordinates are read between cells, see :func:`aemm.ops.heatmap.subpixel`.
+        tie: what 'quarter' does between equal neighbours.
+
+    Attributes:
+        flip_index: the channel that each heatmap becomes in a mirrored image.
+
+    Reference: princeton-vl/pose-ae-demo main.py, refinement.
+    """
+
+    def __init__(
+        self, skeleton: str | Mapping[str, Any] | Skeleton, subpixel: SubpixelKind = "quarter", tie: TieRule = "stay"
+    ) -> None:
+        check_choice("subpixel", subpixel, SubpixelKind)
+        check_choice("tie", tie, TieRule)
+        self.skeleton = build_skeleton(skeleton)
+        self.flip_index = self.skeleton.flip_index
+        self.subpixel, self.tie = subpixel, tie
+
+    @torch.no_grad()
+    def __call__(self, maps: Maps, batch: Batch) -> list[Instances]:
+        """Decode a batch.
+
+        Args:
+            maps: heatmaps ``(B, K, h, w)``; tags are not looked at.
+            batch: its images' size, ``convention``, ``warp``, ``image_ids`` and ``image_sizes``.
+
+        Returns:
+            One :class:`~aemm.structures.Instances` of a single person for each image; ``keypoint_scores``
+            are heatmap values, at least 0, and ``scores`` their mean.
+
+        Raises:
+            ValueError: the maps do not fit the skeleton.
+        """
+        heatmaps = maps.float().heatmaps
+        count, channels, height, width = heatmaps.shape
+        if channels != len(self.skeleton):
+            raise ValueError(
+                f"heatmaps must have {len(self.skeleton)} channels, one for each keypoint of skeleton "
+                f"{self.skeleton.name!r}, got {channels}; do decoder and head name the same skeleton?"
+            )
+        scores, index = heatmaps.flatten(2).max(2)  # (B, K)
+        cells = torch.stack([index % width, torch.div(index, width, rounding_mode="floor")], -1)
+        found = []
+        for b in range(count):
+            points = subpixel(heatmaps[b], cells[b, None], self.subpixel, self.tie)  # (1, K, 2)
+            keypoints = points_to_image(points.cpu().numpy(), (height, width), batch, b)
+            keypoint_scores = scores[b, None].clamp(min=0).cpu().numpy()
+            found.append(
+                Instances(
+                    image_id=batch.image_ids[b],
+                    image_size=batch.image_sizes[b],
+                    scores=keypoint_scores.mean(1),
+                    keypoints=np.where(keypoint_scores[..., None] > 0, keypoints, 0),
+                    keypoint_scores=keypoint_scores,
+                )
+            )
+        return found

@@ -1,0 +1,71 @@
+"""The assignment problem, with a say in which of several equally cheap solutions comes out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def assign(cost: np.ndarray) -> np.ndarray:
+    """The cheapest column for every row, each column taken once.
+
+    First every row takes its cheapest column if that is free, the first of equals; the rows left over
+    are then fitted in one by one along the cheapest chain of exchanges. Where solutions cost the same,
+    this decides as the package ``munkres`` (3.0) does, on which the originals rely; SciPy's solver
+    decides otherwise in places.
+
+    Args:
+        cost: ``(R, S)`` finite numbers, R <= S.
+
+    Returns:
+        ``(R,) int64`` columns.
+
+    Reference: Crouse, On implementing 2D rectangular assignment algorithms (2016).
+
+    >>> assign(np.array([[4.0, 1, 3], [2, 0, 5], [3, 2, 2]]))
+    array([1, 0, 2])
+    """
+    cost = np.asarray(cost, float)
+    rows, columns = cost.shape
+    row_price, column_price = cost.min(1, initial=np.inf), np.zeros(columns)
+    owner = np.full(columns, -1)  # row that has each column
+    left_over = []
+    for row, cheapest in enumerate(cost == row_price[:, None]):
+        free = np.flatnonzero(cheapest & (owner < 0))
+        if len(free):
+            owner[free[0]] = row
+        else:
+            left_over.append(row)
+    for row in left_over:
+        _fit_in(row, cost, row_price, column_price, owner)
+    taken = np.flatnonzero(owner >= 0)
+    result = np.empty(rows, np.int64)
+    result[owner[taken]] = taken
+    return result
+
+
+def _fit_in(row: int, cost: np.ndarray, row_price: np.ndarray, column_price: np.ndarray, owner: np.ndarray) -> None:
+    """Give ``row`` a column by the cheapest chain of exchanges; changes prices and owners in place."""
+    columns = len(owner)
+    gap = np.full(columns, np.inf)  # what reaching each column still costs
+    before = np.full(columns, -1)  # column from which it is reached, -1 = from ``row``
+    open_columns = np.ones(columns, bool)
+    chain = [row]  # rows whose columns have been reached
+    at, last = row, -1
+    while True:
+        reach = cost[at] - row_price[at] - column_price
+        better = open_columns & (reach < gap)
+        gap[better], before[better] = reach[better], last
+        last = int(np.where(open_columns, gap, np.inf).argmin())
+        step = gap[last]
+        row_price[chain] += step
+        column_price[~open_columns] -= step
+        gap[open_columns] -= step
+        open_columns[last] = False
+        if owner[last] < 0:
+            break
+        at = int(owner[last])
+        chain.append(at)
+    while last >= 0:  # everybody on the way hands its column on
+        previous = int(before[last])
+        owner[last] = owner[previous] if previous >= 0 else row
+        last = previous

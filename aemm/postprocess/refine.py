@@ -1,0 +1,151 @@
+"""A second look at every person by a single-person network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.device import get_device
+from torch import Tensor, nn
+
+from aemm import geometry
+from aemm.ops.boxes import keypoint_box, person_square
+from aemm.ops.image import warp_image
+from aemm.ops.maps import merge_maps
+from aemm.registry import MODELS, POSTPROCESSORS
+from aemm.structures import Batch, Instances, Maps
+
+
+@POSTPROCESSORS.register_module()
+class SinglePersonRefiner:
+    """Correct the keypoints of every person by a network that was trained on crops of single people.
+
+    Around the keypoints found a square is cut out and shown at several sizes, the people of an image in
+    one batch; the heatmaps are averaged. A keypoint is replaced if it was absent, or if the network is
+    sure of it; but if the network hardly agrees with what had been found, it looks at somebody else, and
+    the person stays. Scores of people do not change.
+
+    Args:
+        model: config of the network, with a ``SinglePersonDecoder``; its ``tta`` says whether crops are mirrored.
+        checkpoint: its weights, read when the first person arrives; None = as the config initialises it.
+        sizes: of the squares shown, pixels; the first is decoded.
+        multiple_of: a size that is no multiple is shown with more of its surroundings, which are then
+            cut off the maps.
+        padding: side of the square over the longer side of the box of the keypoints.
+        min_side: the longer side counts as at least this many pixels.
+        min_score: a keypoint that had been found is replaced where the new score exceeds this.
+        near: pixels below which two places agree.
+        min_agreement: share of the keypoints found that must agree with the network's.
+        device: where the network runs; None = a GPU if there is one.
+
+    Reference: princeton-vl/pose-ae-demo main.py, refinement.
+    """
+
+    def __init__(
+        self,
+        model: dict[str, Any],
+        checkpoint: str | None = None,
+        sizes: Sequence[int] = (512, 400, 300),
+        multiple_of: int = 64,
+        padding: float = 1.3,
+        min_side: float = 60.0,
+        min_score: float = 0.15,
+        near: float = 10.0,
+        min_agreement: float = 0.2,
+        device: str | None = None,
+    ) -> None:
+        if not sizes or min(sizes) < 1:
+            raise ValueError(f"sizes must be one or more positive numbers of pixels, got {list(sizes)}")
+        self.model: nn.Module = MODELS.build(model).eval()
+        self.checkpoint, self.device = checkpoint, device or get_device()
+        self.sizes, self.multiple_of = tuple(sizes), multiple_of
+        self.padding, self.min_side = padding, min_side
+        self.min_score, self.near, self.min_agreement = min_score, near, min_agreement
+        self._ready = False
+
+    def __call__(self, image: np.ndarray, found: Instances) -> Instances:
+        """The people of an image, corrected.
+
+        Args:
+            image: ``(H, W, 3) uint8`` RGB, the original.
+            found: its people.
+
+        Raises:
+            ValueError: they have no keypoints, or the weights do not fit the network.
+        """
+        if found.keypoints is None or found.keypoint_scores is None:
+            raise ValueError(f"image {found.image_id}: refinement needs keypoints, the decoder returned none")
+        boxes = [keypoint_box(p, s > 0) for p, s in zip(found.keypoints, found.keypoint_scores, strict=True)]
+        rows = [row for row, box in enumerate(boxes) if box is not None]
+        if not rows:
+            return found
+        squares = [person_square(box, self.padding, self.min_side) for box in boxes if box is not None]
+        points, scores = self._look(image, squares)
+        keypoints, keypoint_scores = found.keypoints.copy(), found.keypoint_scores.copy()
+        keypoints[rows], keypoint_scores[rows] = self._accept(keypoints[rows], keypoint_scores[rows], points, scores)
+        return replace(found, keypoints=keypoints, keypoint_scores=keypoint_scores)
+
+    def _accept(
+        self, old: np.ndarray, old_scores: np.ndarray, new: np.ndarray, new_scores: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Keypoints ``(N, K, 2)`` and scores ``(N, K)`` after the rules of replacement."""
+        present = old_scores > 0
+        agree = present & (np.linalg.norm(new - old, axis=2) < self.near)
+        trusted = agree.sum(1) >= self.min_agreement * present.sum(1)
+        change = trusted[:, None] & (~present | (new_scores > self.min_score)) & (new_scores > 0)
+        return np.where(change[..., None], new, old), np.where(change, new_scores, old_scores)
+
+    @torch.no_grad()
+    def _look(
+        self, image: np.ndarray, squares: Sequence[tuple[tuple[float, float], float]]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What the network finds in squares: keypoints ``(N, K, 2)`` in image pixels, and scores ``(N, K)``."""
+        self._load()
+        views: list[Maps] = []
+        for size in self.sizes:
+            batch = self._crops(image, squares, size)
+            maps = self.model(**self.model.data_preprocessor(batch), mode="tensor")  # type: ignore[operator]
+            views.append(Maps(_without_surroundings(maps.heatmaps, batch.input_size[0], size)))
+            if len(views) == 1:
+                first = replace(batch, images=[batch.images[0][..., :size, :size]])
+        people = self.model.decoder(merge_maps(views, views[0].size), first)  # type: ignore[operator]
+        return (
+            np.concatenate([person.keypoints for person in people]),
+            np.concatenate([person.keypoint_scores for person in people]),
+        )
+
+    def _crops(self, image: np.ndarray, squares: Sequence[tuple[tuple[float, float], float]], size: int) -> Batch:
+        """Every square at ``size`` pixels, in the upper left of an image that the network can take."""
+        side = geometry.round_up(size, self.multiple_of)
+        warps = np.stack([geometry.crop_warp(center, length, (size, size)) for center, length in squares])
+        crops = np.stack([warp_image(image, warp, (side, side)) for warp in warps])
+        return Batch(
+            images=[torch.from_numpy(crops).permute(0, 3, 1, 2)],
+            image_ids=list(range(len(squares))),
+            image_sizes=[(image.shape[0], image.shape[1])] * len(squares),
+            warp=torch.from_numpy(warps),
+        )
+
+    def _load(self) -> None:
+        """Read the weights and move the network to its device, once."""
+        if self._ready:
+            return
+        if self.checkpoint is not None:
+            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+            try:
+                self.model.load_state_dict(state.get("state_dict", state))
+            except RuntimeError as error:
+                raise ValueError(f"checkpoint {self.checkpoint} was made by another network: {error}") from error
+        self.model.to(self.device)
+        self._ready = True
+
+
+def _without_surroundings(heatmaps: Tensor, side: int, size: int) -> Tensor:
+    """The part of maps ``(N, K, h, w)`` of images ``side`` px wide that shows their first ``size`` px."""
+    cells, rest = divmod(size * heatmaps.shape[-1], side)
+    if rest:
+        raise ValueError(f"sizes must be multiples of the network's stride {side / heatmaps.shape[-1]:g}, got {size}")
+    return heatmaps[..., :cells, :cells]

@@ -1,0 +1,61 @@
+"""Time of drawing the heatmaps of pose targets, beside a straightforward loop version that gives the same maps.
+
+Run ``python benchmarks/target_drawing.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import torch
+from timing import median_ms, print_table, read_ms
+
+from aemm.datasets.transforms.targets import PoseTargets
+from aemm.ops.heatmap import draw_gaussians
+from aemm.structures import Sample
+
+KEYPOINTS = 17
+
+
+def draw_by_loops(points: np.ndarray, size: int, sigma: float) -> np.ndarray:
+    """The maps of style 'newell' for a whole sigma, a full Gaussian over the map for every keypoint."""
+    maps = np.zeros((points.shape[1], size, size), np.float32)
+    y, x = np.indices((size, size))
+    reach = 3 * sigma + 1
+    for person in points:
+        for heatmap, (px, py) in zip(maps, person.astype(int), strict=True):
+            gauss = np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * sigma**2))
+            gauss[(abs(x - px) > reach) | (abs(y - py) > reach)] = 0
+            np.maximum(heatmap, gauss, out=heatmap)
+    return maps
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads of PyTorch")
+    torch.set_num_threads(parser.parse_args().threads)
+    rng, rows = np.random.default_rng(0), []
+    for size, people in ((128, 5), (128, 30), (256, 30)):
+        points = rng.uniform(0, size, (people, KEYPOINTS, 2))
+        valid, sigma = np.ones(points.shape[:2], bool), size // 64
+        assert np.allclose(
+            draw_gaussians(points, valid, (size, size), sigma), draw_by_loops(points, size, sigma), atol=1e-6
+        )
+        image = np.zeros((4 * size, 4 * size, 3), np.uint8)
+        sample = Sample(image, 0, image.shape[:2], 4 * points.astype(np.float32), valid.astype(np.int64))
+        transform = PoseTargets([4])
+        draw = median_ms(lambda p=points, v=valid, n=size, s=sigma: draw_gaussians(p, v, (n, n), s))  # type: ignore[misc]
+        whole = median_ms(lambda t=transform, s=sample: t(s))  # type: ignore[misc]
+        loops = median_ms(lambda p=points, n=size, s=sigma: draw_by_loops(p, n, s))  # type: ignore[misc]
+        cells = people * KEYPOINTS * (6 * sigma + 3) ** 2
+        least = KEYPOINTS * size * size * 4 / 2**20
+        name = f"17x{size}x{size}, {people} people"
+        times = [f"{draw:.2f}", f"{whole:.2f}", f"{least:.1f}", f"{read_ms(least):.2f}", f"{cells / 1e3:.0f}k"]
+        rows.append([name, *times, f"{loops:.1f}", f"{loops / draw:.0f}x"])
+    header = ["targets", "maps ms", "PoseTargets ms", "MB", "ms to read them", "cells drawn", "loops ms", "ratio"]
+    print_table("Pose targets", header, rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""Drawn groups at 128 px: no files, no download. Left and right differ by colour, so nothing is flipped."""
+
+train_pipeline = [
+    dict(type="RandomAffine", size=128, rotation=15, scale=(0.8, 1.25), translation=20, fit="long"),
+    dict(type="PoseTargets", strides=(4,), sigma=1.0, style="unbiased"),
+]
+test_pipeline = [dict(type="ResizeToFit", size=128, fit="long", square=True)]
+
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type="SeededSampler", shuffle=True),
+    collate_fn=dict(type="aemm.collate"),
+    dataset=dict(type="SyntheticMpiiDataset", length=2700, seed=0, pipeline=train_pipeline),
+)
+val_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type="SeededSampler", shuffle=False, round_up=False),
+    collate_fn=dict(type="aemm.collate"),
+    dataset=dict(type="SyntheticMpiiDataset", length=200, seed=1, pipeline=test_pipeline, test_mode=True),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type="MpiiMetric")
+test_evaluator = val_evaluator

@@ -1,0 +1,26 @@
+"""Four stacked hourglasses with batch norm, 17 heatmaps and 17 tag maps, from scratch.
+
+Source: open-mmlab/mmpose 0.29 associative_embedding/coco/hourglass_ae_coco_512x512.py.
+"""
+
+model = dict(
+    type="Embedder",
+    data_preprocessor=dict(type="Preprocessor", mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375)),
+    backbone=dict(
+        type="HourglassAE",
+        out_channels=34,
+        stacks=4,
+        width=256,
+        growth=128,
+        norm_cfg=dict(type="BN"),
+        norm_between=True,
+    ),
+    head=dict(
+        type="AEHead",
+        num_heatmaps=17,
+        project=False,
+        stages="sum",
+        heatmap_loss=dict(type="HeatmapMSELoss"),
+        grouping_loss=dict(type="GroupingLoss", form="reference", pull_weight=1e-3, push_weight=1e-3),
+    ),
+)

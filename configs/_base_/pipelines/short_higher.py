@@ -1,0 +1,19 @@
+"""HigherHRNet's augmentation at 512 px, heatmaps at strides 4 and 2, tags at stride 4.
+
+What leaves the square is cut off: at scale 1 the shorter side of the image fills it. Test with tta/higherhrnet.py.
+Source: HRNet/HigherHRNet-Human-Pose-Estimation lib/dataset/transforms and lib/dataset/target_generators.
+"""
+
+train_pipeline = [
+    dict(
+        type="RandomAffine",
+        size=512,
+        rotation=30,
+        scale=(0.75, 1.5),
+        translation=40,
+        fit="short",
+        convention="index",
+    ),
+    dict(type="RandomFlip"),
+    dict(type="PoseTargets", strides=(4, 2), tag_strides=(4,), sigma=2.0, style="higherhrnet"),
+]

@@ -1,0 +1,20 @@
+"""Masks of the 20 classes that COCO shares with VOC: four stacked hourglasses from scratch, 256 px.
+
+    bash tools/dist_train.sh configs/instance/hourglass4_coco20_256.py 8
+
+The first half of the published training, whose three days become the 280,000 iterations of the pose recipe. The paper
+gives no figure for it. Not trained by aemm yet.
+"""
+
+_base_ = [
+    "../_base_/default_runtime.py",
+    "../_base_/models/hourglass4_instance.py",
+    "../_base_/decoders/instance.py",
+    "../_base_/datasets/coco_instance_256.py",
+    "../_base_/schedules/adam_200k.py",
+]
+
+model = dict(decoder={{_base_.decoder}})
+default_hooks = dict(checkpoint=dict(save_best="voc/apr_50"))
+train_dataloader = dict(batch_size=4)
+train_cfg = dict(max_epochs=96)

@@ -1,0 +1,27 @@
+"""A tiny hourglass learns the people of 20 images of COCO by heart, on a CPU.
+
+    python tools/train.py configs/instance/hourglass_tiny_coco_mini.py
+
+A check of the whole path on real images, not a recipe: it is measured on the images it was trained on. ``data_root``
+is set for a folder beside the project.
+"""
+
+_base_ = [
+    "../_base_/default_runtime.py",
+    "../_base_/models/hourglass_tiny_instance.py",
+    "../_base_/decoders/instance.py",
+    "../_base_/datasets/coco_mini_instance_256.py",
+]
+
+_base_.decoder.num_classes = 1
+model = dict(
+    backbone=dict(out_channels=2, tag_channels=(1, 2)),
+    head=dict(num_heatmaps=1),
+    decoder={{_base_.decoder}},
+)
+default_hooks = dict(checkpoint=dict(save_best="voc/apr_50"))
+optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=2e-3))
+param_scheduler = [dict(type="OneCycleLR", eta_max=2e-3, total_steps=200, by_epoch=True, convert_to_iter_based=True)]
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=200, val_interval=50)
+val_cfg = dict(type="ValLoop")
+test_cfg = dict(type="TestLoop")

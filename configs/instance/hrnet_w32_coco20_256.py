@@ -1,0 +1,24 @@
+"""Masks of the 20 classes that COCO shares with VOC: HRNet-W32 from ImageNet weights, 256 px.
+
+    bash tools/dist_train.sh configs/instance/hrnet_w32_coco20_256.py 8
+
+The same method on the features of another network; the schedule is ours. Not trained by aemm yet.
+"""
+
+_base_ = [
+    "../_base_/default_runtime.py",
+    "../_base_/models/hrnet_w32_ae.py",
+    "../_base_/decoders/instance.py",
+    "../_base_/datasets/coco_instance_256.py",
+    "../_base_/schedules/adam_200k.py",
+]
+
+grouping_loss = dict(_delete_=True, type="PixelGroupingLoss", normalize=True, pull_weight=1e-2, push_weight=1e-2)
+model = dict(
+    head=dict(num_heatmaps=20, tag_std=0.1, init_cfg=None, grouping_loss=grouping_loss),
+    decoder={{_base_.decoder}},
+)
+default_hooks = dict(checkpoint=dict(save_best="voc/apr_50"))
+train_dataloader = dict(batch_size=4)
+train_cfg = dict(max_epochs=30)
+param_scheduler = [dict(type="MultiStepLR", milestones=[60000], gamma=0.1, by_epoch=False)]

@@ -1,0 +1,25 @@
+"""VOC 2012 masks: the network of hrnet_w32_coco20_256.py, trained on with VOC train.
+
+    bash tools/dist_train.sh configs/instance/hrnet_w32_voc_256.py 8
+
+The same method on the features of another network; the schedule is ours. Not trained by aemm yet.
+"""
+
+_base_ = [
+    "../_base_/default_runtime.py",
+    "../_base_/models/hrnet_w32_ae.py",
+    "../_base_/decoders/instance.py",
+    "../_base_/datasets/voc_instance_256.py",
+    "../_base_/schedules/adam_200k.py",
+]
+
+grouping_loss = dict(_delete_=True, type="PixelGroupingLoss", normalize=True, pull_weight=1e-2, push_weight=1e-2)
+model = dict(
+    head=dict(num_heatmaps=20, tag_std=0.1, init_cfg=None, grouping_loss=grouping_loss),
+    decoder={{_base_.decoder}},
+)
+default_hooks = dict(checkpoint=dict(save_best="voc/apr_50"))
+train_dataloader = dict(batch_size=4)
+load_from = "work_dirs/hrnet_w32_coco20_256/epoch_30.pth"
+train_cfg = dict(max_epochs=200, val_interval=20)
+param_scheduler = [dict(type="MultiStepLR", milestones=[7000], gamma=0.1, by_epoch=False)]

@@ -1,0 +1,22 @@
+"""HigherHRNet-W32 on COCO at 512 px, with unbiased data processing.
+
+    bash tools/dist_train.sh configs/pose/higherhrnet_w32_coco_512_udp.py 8
+
+Expected: AP .678 on COCO val2017 with flip (open-mmlab/mmpose 0.29 model zoo). Not reproduced by aemm yet.
+"""
+
+_base_ = [
+    "../_base_/default_runtime.py",
+    "../_base_/models/higherhrnet_w32_ae.py",
+    "../_base_/decoders/unbiased.py",
+    "../_base_/tta/udp.py",
+    "../_base_/datasets/coco_pose.py",
+    "../_base_/pipelines/short_higher_udp.py",
+    "../_base_/schedules/adam_300e.py",
+]
+
+_base_.resize.scales = (1,)
+model = dict(head=dict(align_corners=True), decoder={{_base_.decoder}}, tta={{_base_.tta}})
+train_dataloader = dict(batch_size=24, dataset=dict(pipeline={{_base_.train_pipeline}}))
+val_dataloader = dict(dataset=dict(pipeline=[{{_base_.resize}}]))
+test_dataloader = val_dataloader

@@ -1,0 +1,20 @@
+"""A tiny single-person hourglass learns the people of a small part of COCO, on a CPU.
+
+    python tools/train.py configs/pose/refine_hourglass_tiny_coco_mini.py
+
+A check of the whole path, not a recipe: it is evaluated on what it was trained on. hourglass_tiny_coco_mini_refine.py
+tests with it.
+"""
+
+_base_ = [
+    "../_base_/default_runtime.py",
+    "../_base_/models/hourglass_tiny_single_person.py",
+    "../_base_/datasets/coco_mini_single_person_256.py",
+]
+
+model = {{_base_.single_person}}
+optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=2e-3))
+param_scheduler = [dict(type="OneCycleLR", eta_max=2e-3, total_steps=60, by_epoch=True, convert_to_iter_based=True)]
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=60, val_interval=20)
+val_cfg = dict(type="ValLoop")
+test_cfg = dict(type="TestLoop")

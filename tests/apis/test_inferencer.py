@@ -1,0 +1,224 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from aemm.apis import Inferencer, read_inputs, to_plain
+from aemm.engine import CheckpointError, load_config
+from aemm.ops.masks import encode_masks
+from aemm.registry import MODELS
+from aemm.structures import Instances
+from tests.end_to_end import ROOT, check, run_tool
+
+SMALL = """
+_base_ = ["{root}/configs/synthetic/mpii_hourglass_tiny_128.py"]
+model = dict(
+    backbone=dict(stacks=1, width=8, growth=4, depth=2, stem=(4, 8, 8)),
+    decoder=dict(threshold=0.01, max_peaks=2, tag_threshold=100.0),
+)
+"""
+MASKS = """
+_base_ = ["{root}/configs/synthetic/instance_hourglass_tiny_128.py"]
+model = dict(
+    backbone=dict(stacks=1, width=8, growth=4, depth=2, stem=(4, 8, 8)), decoder=dict(min_area=1)
+)
+test_dataloader = dict(dataset=dict(pipeline=[dict(type="ResizeToFit", size=64, fit="long", square=True)]))
+"""
+
+
+def noise(seed=0, size=(90, 150)):
+    return np.random.default_rng(seed).integers(0, 255, (*size, 3)).astype(np.uint8)
+
+
+def write_recipe(folder, text):
+    """A small config, and weights for it that find something everywhere."""
+    (folder / "small.py").write_text(text.format(root=ROOT))
+    torch.manual_seed(0)
+    model = MODELS.build(load_config(str(folder / "small.py")).model)
+    out = model.backbone.outs[0].conv
+    torch.nn.init.normal_(out.weight.data[: model.head.num_heatmaps], std=0.3)
+    out.bias.data[: model.head.num_heatmaps] = 1
+    torch.save({"state_dict": model.state_dict()}, folder / "small.pth")
+    return folder / "small.py", folder / "small.pth"
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    """Config and checkpoint of a model that finds keypoints."""
+    return write_recipe(tmp_path_factory.mktemp("recipe"), SMALL)
+
+
+@pytest.fixture(scope="module")
+def inferencer(recipe):
+    return Inferencer(*recipe, device="cpu")
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for n, name in enumerate(("b.png", "a.PNG", "notes.txt")):
+        if name.endswith("txt"):
+            (folder / name).write_text("no picture")
+        else:
+            cv2.imwrite(str(folder / name), noise(n)[..., ::-1])
+    return folder
+
+
+def write_video(path, count=3):
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 5, (150, 90))
+    for n in range(count):
+        video.write(np.full((90, 150, 3), (0, 0, 60 * (n + 1)), np.uint8))
+    video.release()
+    return path
+
+
+def test_an_array_a_path_and_a_folder_give_the_same(inferencer, pictures):
+    from_array = next(inferencer(noise(0)))
+    from_path = next(inferencer(str(pictures / "b.png")))
+    from_folder = list(inferencer(pictures))
+    assert [found.image_id for found in from_folder] == [str(pictures / name) for name in ("a.PNG", "b.png")]
+    assert from_array.image_id == 0
+    assert len(from_array) > 0
+    for found in (from_path, from_folder[1]):
+        np.testing.assert_array_equal(found.keypoints, from_array.keypoints)
+        np.testing.assert_array_equal(found.scores, from_array.scores)
+
+
+def test_people_come_back_in_pixels_of_the_image_through_the_test_pipeline(inferencer):
+    small, large = noise(0), cv2.resize(noise(0), (300, 180), interpolation=cv2.INTER_NEAREST)
+    found, same = next(inferencer(small)), next(inferencer(large))
+    assert found.image_size == (90, 150)
+    assert same.image_size == (180, 300)
+    assert found.keypoints.shape[1:] == (16, 2)
+    assert found.keypoints[..., 0].max() > 100  # the network's input shows 150 px in 128
+
+
+def test_predictions_do_not_depend_on_what_came_before(inferencer):
+    alone = next(inferencer(noise(3)))
+    last = list(inferencer([noise(1), noise(2), noise(3)]))[-1]
+    assert last.image_id == 2
+    np.testing.assert_array_equal(last.keypoints, alone.keypoints)
+
+
+def test_a_video_gives_its_frames_in_order_and_in_rgb(tmp_path):
+    video = write_video(tmp_path / "clip.avi")
+    frames = list(read_inputs(video))
+    assert [key for key, _ in frames] == [f"{video}#00000{n}" for n in range(3)]
+    reds = [frame[..., 0].mean() for _, frame in frames]
+    assert reds == sorted(reds)
+    assert max(frame[..., 2].mean() for _, frame in frames) < 20
+
+
+def test_gifs_are_read_whole(shared, inferencer):
+    path = sorted((shared / "data" / "videos").glob("*.gif"))[0]
+    frames = [frame for _, frame in read_inputs(path)]
+    assert len(frames) > 30
+    assert any((frames[0] != frame).any() for frame in frames[1:])
+    assert next(inferencer(path)).image_size == frames[0].shape[:2]
+
+
+def test_images_are_read_one_by_one(inferencer, pictures):
+    found = inferencer([pictures / "b.png", pictures / "missing.png"])
+    assert next(found).image_size == (90, 150)
+    with pytest.raises(FileNotFoundError, match=r"missing\.png"):
+        next(found)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (np.zeros((4, 4), np.uint8), r"input 0 must be \(H, W, 3\) uint8 RGB, got uint8\(4, 4\)"),
+        (np.zeros((4, 4, 3)), "float64"),
+    ],
+)
+def test_arrays_that_are_no_pictures_are_refused(bad, message):
+    with pytest.raises(ValueError, match=message):
+        list(read_inputs(bad))
+
+
+def test_files_that_are_no_pictures_are_named(tmp_path, pictures):
+    with pytest.raises(ValueError, match=r"notes\.txt is no image or video"):
+        list(read_inputs(pictures / "notes.txt"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="empty holds no image or video"):
+        list(read_inputs(tmp_path / "empty"))
+    (tmp_path / "broken.gif").write_bytes(b"GIF89a but not really")
+    with pytest.raises(ValueError, match=r"broken\.gif holds no frame"):
+        list(read_inputs(tmp_path / "broken.gif"))
+
+
+def test_pictures_of_what_is_found_are_drawn(inferencer, pictures, tmp_path):
+    list(inferencer(pictures, out_dir=tmp_path / "out"))
+    drawn = sorted((tmp_path / "out").iterdir())
+    assert len(drawn) == 2
+    assert not any(path.name.startswith(".") for path in drawn)
+    picture = cv2.imread(str(next(path for path in drawn if "b.png" in path.name)))[..., ::-1]
+    assert picture.shape == (90, 150, 3)
+    assert 0 < (picture != noise(0)).any(2).mean() < 1
+
+
+def test_low_keypoints_are_not_drawn(inferencer):
+    found = Instances(
+        0, (90, 150), np.ones(1), keypoints=np.full((1, 16, 2), 40.0), keypoint_scores=np.full((1, 16), 0.2)
+    )
+    assert (inferencer.draw(noise(0), found, threshold=0.1) != noise(0)).any()
+    np.testing.assert_array_equal(inferencer.draw(noise(0), found, threshold=0.3), noise(0))
+
+
+def test_masks_are_predicted_and_drawn(tmp_path):
+    inferencer = Inferencer(*write_recipe(tmp_path, MASKS), device="cpu")
+    assert inferencer.skeleton is None
+    found = next(inferencer(noise(0)))
+    assert found.image_size == (90, 150)
+    assert found.masks
+    assert found.masks[0]["size"] == [90, 150]
+    area = np.zeros((1, 90, 150), bool)
+    area[:, 20:40, 20:60] = True
+    one = Instances(0, (90, 150), np.ones(1), masks=encode_masks(area), labels=np.zeros(1, np.int64))
+    changed = (inferencer.draw(noise(0), one) != noise(0)).any(2)
+    assert changed[25:35, 25:55].mean() > 0.9
+    assert not changed[50:].any()
+    row = to_plain(one)["instances"][0]
+    assert row["label"] == 0
+    assert json.loads(json.dumps(row))["mask"]["size"] == [90, 150]
+
+
+def test_what_corrects_people_sees_the_whole_image(recipe):
+    inferencer = Inferencer(*recipe, device="cpu")
+    seen = []
+    inferencer.model.postprocessors = [lambda image, found: seen.append(image) or found]
+    next(inferencer(noise(4)))
+    np.testing.assert_array_equal(seen[0], noise(4))
+
+
+def test_a_checkpoint_of_another_model_is_refused(recipe, tmp_path):
+    torch.save({"state_dict": {"backbone.stem.0.conv.weight": torch.zeros(1)}}, tmp_path / "other.pth")
+    with pytest.raises(CheckpointError, match="another model"):
+        Inferencer(recipe[0], tmp_path / "other.pth")
+
+
+def test_the_tool_draws_and_writes_json(recipe, inferencer, pictures, tmp_path):
+    out, rows = tmp_path / "out", tmp_path / "found.json"
+    video = write_video(tmp_path / "clip.avi")
+    output = check(run_tool("tools/predict.py", *recipe, pictures, video, "--out-dir", out, "--json", rows))
+    assert "instances in 5 images" in output
+    assert len(list(out.glob("*.png"))) == 5
+    written = json.loads(rows.read_text())
+    assert written["skeleton"]["name"] == "mpii"
+    expected = list(inferencer(pictures))
+    for row, found in zip(written["images"], expected, strict=False):
+        assert row["image_id"] == found.image_id
+        assert (row["height"], row["width"]) == (90, 150)
+        keypoints = np.array([one["keypoints"] for one in row["instances"]])
+        np.testing.assert_allclose(keypoints[..., :2], found.keypoints, atol=1e-3)
+        np.testing.assert_allclose(keypoints[..., 2], found.keypoint_scores, atol=1e-3)
+
+
+def test_the_tool_wants_to_know_what_for(recipe, pictures):
+    result = run_tool("tools/predict.py", *recipe, pictures)
+    assert result.returncode == 1
+    assert "--out-dir, --json or both" in result.stderr
+    assert "Traceback" not in result.stderr
