@@ -24,8 +24,6 @@ def test_an_unknown_type_without_neighbours_lists_what_there_is():
 
 
 def test_an_unknown_argument_names_the_nearest():
-    with pytest.raises(
-        UnknownArgumentError, match="model.conv: Conv2d has no argument 'kernel_sise'; did you mean 'ke"
-    ):
+    with pytest.raises(UnknownArgumentError, match="Conv2d has no argument 'kernel_sise'; did you mean 'kernel_size'"):
         check_arguments(nn.Conv2d, dict(kernel_sise=3), "model.conv")
     check_arguments(nn.Conv2d, dict(kernel_size=3), "model.conv")

@@ -59,12 +59,32 @@ def test_checkpoints_hold_tensors_and_plain_types_only(trained):
     assert {"optimizer", "param_schedulers", "message_hub"} <= checkpoint.keys()
 
 
+STOP = '''
+from mmengine.hooks import Hook
+
+from aemm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class StopHook(Hook):
+    """End the process after the first epoch, once its checkpoint is saved."""
+
+    priority = "LOWEST"
+
+    def after_train_epoch(self, runner):
+        raise SystemExit(0)
+'''
+
+
 def test_resumed_training_ends_in_the_same_weights_bit_for_bit(trained, tmp_path):
     config, work_dir, _ = trained
-    half = tmp_path / "half"
-    one = ("--cfg-options", "train_cfg.max_epochs=1")
-    check(run_tool("tools/train.py", config, "--work-dir", half, "--seed", "3", *one))
-    output = check(run_tool("tools/train.py", config, "--work-dir", half, "--seed", "3", "--resume", "auto"))
+    (tmp_path / "stop.py").write_text(STOP)
+    extra = '\ncustom_imports = dict(imports=["stop"])\ncustom_hooks = [dict(type="StopHook")]\n'
+    half, seed = tmp_path / "half", ("--seed", "3")
+    stopping = write_config(tmp_path, extra)
+    check(run_tool("tools/train.py", stopping, "--work-dir", half, *seed, PYTHONPATH=f"{tmp_path}:{ROOT}"))
+    assert not (half / "epoch_2.pth").exists()
+    output = check(run_tool("tools/train.py", config, "--work-dir", half, *seed, "--resume", "auto"))
     assert "resumed epoch: 1" in output
     expected, got = _weights(work_dir / "epoch_2.pth"), _weights(half / "epoch_2.pth")
     assert expected.keys() == got.keys()

@@ -103,7 +103,7 @@ def draw_figure(rng: np.random.Generator, stature: float, side_colors: bool = Tr
     Args:
         rng: source of all randomness.
         stature: height when upright, pixels.
-        side_colors: dress left limbs in reds and right limbs in blues.
+        side_colors: dress left limbs in warm colours and right limbs in cool ones.
     """
     points, forward = _pose(rng)
     lying = rng.random() < 0.1
@@ -186,9 +186,20 @@ def _pose(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return np.where(_LEGS[:, None], points, points @ lean.T), (lean @ head_turn)[:, 2]
 
 
+def shade(color: Color, factor: float) -> Color:
+    """A colour made darker, or lighter, by a factor."""
+    return int(color[0] * factor), int(color[1] * factor), int(color[2] * factor)
+
+
 def _dye(hue: float, saturation: float, value: float) -> Color:
     red, green, blue = colorsys.hsv_to_rgb(hue % 1, saturation, value)
     return int(255 * red), int(255 * green), int(255 * blue)
+
+
+_UNIFORM = {
+    "left": (0.86, 0.98, 0.06, 0.15),
+    "right": (0.76, 0.62, 0.50, 0.36),
+}  # hues: upper arm, forearm, thigh, shin
 
 
 def _dress(rng: np.random.Generator, side_colors: bool) -> dict[str, Color]:
@@ -201,14 +212,15 @@ def _dress(rng: np.random.Generator, side_colors: bool) -> dict[str, Color]:
     dyes = {"skin": skin, "hair": skin if bald else hair}
     dyes |= {"shirt": _dye(u(), 0.8 * u(), 0.25 + 0.75 * u()), "belt": _dye(u(), 0.5 * u(), 0.15 + 0.5 * u())}
     dyes |= {"logo": _dye(u(), 0.9 * u(), 0.5 + 0.5 * u()), "pack": _dye(u(), 0.6 * u(), 0.2 + 0.5 * u())}
-    for side, base in (("left", 0.93), ("right", 0.53)):
-        # reds keep clear of the orange of skin; blues run from cyan to violet
-        sleeve = _dye(base + 0.09 * arm, *depth) if side_colors else _dye(arm, *depth)
-        hose = base + 0.09 * leg if side_colors else leg
-        trousers = _dye(hose, depth[0], 0.8 * depth[1])
+    for side in ("left", "right"):
+        if side_colors:  # every piece a hue of its own, warm on the left, cool on the right; each person its own depth
+            sleeve, forearm, trousers, shin = (_dye(hue + 0.03 * (u() - 0.5), *depth) for hue in _UNIFORM[side])
+        else:
+            sleeve, trousers = _dye(arm, *depth), _dye(leg, depth[0], 0.8 * depth[1])
+            forearm, shin = skin if short_sleeves else sleeve, skin if shorts else trousers
         dyes[f"{side}_sleeve"] = dyes[f"{side}_cuff"] = sleeve
-        dyes[f"{side}_forearm"] = skin if short_sleeves else sleeve
-        dyes[f"{side}_trousers"] = dyes[f"{side}_sock"] = trousers
-        dyes[f"{side}_shin"] = skin if shorts else trousers
-        dyes[f"{side}_shoe"] = _dye(hose, 0.8 * depth[0], 0.5 * depth[1])
+        dyes[f"{side}_forearm"] = forearm
+        dyes[f"{side}_trousers"] = trousers
+        dyes[f"{side}_sock"] = dyes[f"{side}_shin"] = shin
+        dyes[f"{side}_shoe"] = shade(shin, 0.5)
     return dyes

@@ -13,7 +13,17 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from aemm.datasets.body import BODY_POINTS, FACE, OWN_PARTS, PARTS, PLACE, Color, Figure, body_indices, draw_figure
+from aemm.datasets.body import (
+    BODY_POINTS,
+    FACE,
+    OWN_PARTS,
+    PARTS,
+    PLACE,
+    Figure,
+    body_indices,
+    draw_figure,
+    shade,
+)
 from aemm.skeletons import Skeleton
 
 FINE = 3  # canvas pixels per image pixel; odd, so that one of them shares the image pixel's centre
@@ -99,7 +109,7 @@ def place_people(
         count: number of people.
         skeleton: the keypoints to report.
         height: smallest and largest stature, as a share of the image's shorter side.
-        side_colors: dress left limbs in reds and right limbs in blues. A mirror image then
+        side_colors: dress left limbs in warm colours and right limbs in cool ones. A mirror image then
             contradicts the rest of the data; without, the sides follow from face and body alone.
 
     Returns:
@@ -208,10 +218,6 @@ def _fill(canvas: np.ndarray, polygon: np.ndarray, color: Sequence[int], code: i
     cv2.fillConvexPoly(canvas, polygon, (*color, code), cv2.LINE_8, SHIFT)
 
 
-def _shade(color: Color, factor: float) -> Color:
-    return int(color[0] * factor), int(color[1] * factor), int(color[2] * factor)
-
-
 def _capsules(ends: np.ndarray, radii: np.ndarray) -> np.ndarray:
     """Outlines ``(S, 14, 2)`` of tapered segments with round ends, from ``(S, 2, 2)`` and ``(S, 2)``."""
     flat = np.ascontiguousarray(ends).view(complex)[..., 0]  # x + iy: multiplying turns
@@ -257,9 +263,9 @@ def _paint_torso(canvas: np.ndarray, figure: Figure, flat: np.ndarray, size: flo
     corner = flat[[PLACE[f"{side}_{name}"] for name in ("shoulder", "hip") for side in ("left", "right")]]
     radii = size * figure.breadth * np.array([0.045, 0.045, 0.055, 0.055])
     shirt, light = figure.dyes["shirt"], -0.014 * size
-    _fill(canvas, _hull(corner, radii), _shade(shirt, 0.62), code)
+    _fill(canvas, _hull(corner, radii), shade(shirt, 0.62), code)
     _fill(canvas, _hull(corner + light, 0.6 * radii), shirt, code)
-    _fill(canvas, _hull(corner[2:], 0.95 * radii[2:]), _shade(figure.dyes["belt"], 0.8), code)
+    _fill(canvas, _hull(corner[2:], 0.95 * radii[2:]), shade(figure.dyes["belt"], 0.8), code)
     across, up = corner[0] - corner[1], flat[PLACE["neck"]] - flat[PLACE["pelvis"]]
     facing = float(up[0] * across[1] - up[1] * across[0]) / size**2 / 0.07  # 1 to the front, -1 to the back
     if abs(facing) < 0.25:
@@ -295,17 +301,17 @@ def _paint_head(canvas: np.ndarray, figure: Figure, points: np.ndarray, size: fl
 
     forward, toward = figure.forward[:2], float(figure.forward[2])
     hair = figure.dyes["hair"]
-    ovals = [(center, *_SKULL_AXES, _shade(hair, 0.7)), (center - 0.014 * size, 0.06, 0.075, hair)]
+    ovals = [(center, *_SKULL_AXES, shade(hair, 0.7)), (center - 0.014 * size, 0.06, 0.075, hair)]
     if toward > -0.5:
         face, front = center + size * (0.03 * forward - 0.014 * up), center + size * (0.042 * forward - 0.008 * up)
-        ovals += [(face, 0.052 + 0.016 * toward, 0.074, _shade(skin, 0.8)), (front, 0.04 + 0.016 * toward, 0.06, skin)]
-    ovals += [(ear[:2], 0.016, 0.022, _shade(skin, 0.85)) for ear in ears if ear[2] - middle > -0.02 * size]
+        ovals += [(face, 0.052 + 0.016 * toward, 0.074, shade(skin, 0.8)), (front, 0.04 + 0.016 * toward, 0.06, skin)]
+    ovals += [(ear[:2], 0.016, 0.022, shade(skin, 0.85)) for ear in ears if ear[2] - middle > -0.02 * size]
     for eye in points[[PLACE["left_eye"], PLACE["right_eye"]]]:
         if eye[2] - middle > 0.02 * size:
             ovals += [(eye[:2], 0.018, 0.015, (250, 250, 245)), (eye[:2], 0.01, 0.011, (30, 22, 24))]
     nose = points[PLACE["nose"]]
     if nose[2] - middle > -0.02 * size:
-        ovals.append((nose[:2], 0.01, 0.011, _shade(skin, 0.5)))
+        ovals.append((nose[:2], 0.01, 0.011, shade(skin, 0.5)))
     if toward > 0.2:
         ovals.append((center + size * (0.07 * forward - 0.048 * up), 0.02, 0.006, (150, 50, 50)))
     at, across, along, colors = zip(*ovals, strict=True)

@@ -84,7 +84,7 @@ class SyntheticMpiiDataset(SampleDataset):
         height: smallest and largest stature, as a share of ``panel``.
         pipeline: transforms as configs or callables.
         test_mode: crops of groups without ground truth, which ``metainfo['annotations']`` holds in COCO's format.
-        side_colors: dress left limbs in reds and right limbs in blues; train and test without flips then.
+        side_colors: dress left limbs in warm colours and right limbs in cool ones; train and test without flips then.
 
     Raises:
         ValueError: an argument is out of range, or the drawn body lacks a keypoint.

@@ -11,11 +11,12 @@ _base_ = [
     "../_base_/models/hourglass_tiny_ae.py",
     "../_base_/decoders/unbiased.py",
     "../_base_/datasets/coco_mini_384.py",
+    "../_base_/schedules/adam_cosine_tiny.py",
 ]
 
-model = dict(decoder={{_base_.decoder}}, data_preprocessor=dict(channels_last=True))
-optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=2e-3))
-param_scheduler = [dict(type="OneCycleLR", eta_max=2e-3, total_steps=150, by_epoch=True, convert_to_iter_based=True)]
-train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=150, val_interval=25)
-val_cfg = dict(type="ValLoop")
-test_cfg = dict(type="TestLoop")
+model = dict(
+    backbone=dict(width=64, growth=32, stem=(32, 64, 64)),
+    head=dict(coordinate_scale=30.0),  # the people are smaller, beside the image, than drawn ones
+    decoder={{_base_.decoder}},
+)
+train_cfg = dict(max_epochs=150, val_interval=25)

@@ -10,11 +10,8 @@ _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/models/hourglass_tiny_single_person.py",
     "../_base_/datasets/coco_mini_single_person_256.py",
+    "../_base_/schedules/adam_cosine_tiny.py",
 ]
 
 model = {{_base_.single_person}}
-optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=2e-3))
-param_scheduler = [dict(type="OneCycleLR", eta_max=2e-3, total_steps=60, by_epoch=True, convert_to_iter_based=True)]
-train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=60, val_interval=20)
-val_cfg = dict(type="ValLoop")
-test_cfg = dict(type="TestLoop")
+train_cfg = dict(max_epochs=60, val_interval=20)

@@ -8,11 +8,9 @@ _base_ = [
     "../_base_/models/hourglass_tiny_ae.py",
     "../_base_/decoders/unbiased.py",
     "../_base_/datasets/synthetic_pose_128.py",
+    "../_base_/schedules/adam_cosine_tiny.py",
 ]
 
+_base_.decoder.threshold = 0.2
 model = dict(decoder={{_base_.decoder}})
-optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=2e-3))
-param_scheduler = [dict(type="OneCycleLR", eta_max=2e-3, total_steps=6, by_epoch=True, convert_to_iter_based=True)]
-train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=6, val_interval=1)
-val_cfg = dict(type="ValLoop")
-test_cfg = dict(type="TestLoop")
+train_cfg = dict(max_epochs=6)

@@ -18,7 +18,7 @@ class GatedHead(AEHead):
         num_heatmaps: number of keypoints.
         in_channels: filled in by the model.
         gate: where the factor starts.
-        losses: further arguments of AEHead.
+        losses: more arguments of AEHead.
     """
 
     def __init__(self, num_heatmaps: int, in_channels: tuple[int, ...], gate: float = 1.0, **losses: Any) -> None:
@@ -26,4 +26,5 @@ class GatedHead(AEHead):
         self.gate = nn.Parameter(torch.tensor(gate))
 
     def forward(self, feats: tuple[Tensor, ...]) -> list[Maps]:
+        """One :class:`Maps` for each stage."""
         return [Maps(maps.heatmaps, maps.tags * self.gate) for maps in super().forward(feats)]
