@@ -9,14 +9,18 @@ READY := $(VENV)/.ready
 XTCOCOTOOLS := $(VENV)/.xtcocotools
 EXTRAS := tensorboard,xthotcoco,tests,docs
 
-DEMO_CONFIG := configs/synthetic/pose_hourglass_tiny_128.py
-DEMO_DIR := work_dirs/demo
+# $(call demonstrate,CONFIG,FOLDER): train, evaluate the best checkpoint, draw what it finds
+define demonstrate
+$(BIN)/python tools/train.py $(1) --work-dir $(2)
+$(BIN)/python tools/test.py $(1) "$$(ls -t $(2)/best_*.pth | head -n 1)" --work-dir $(2) --show-dir $(2)/pictures
+@echo "Pictures are in $(CURDIR)/$(2)/pictures"
+endef
 
-.PHONY: help env demo test coverage lint format types docs clean
+.PHONY: help env demo demo-instances test coverage lint format types docs clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 env: $(READY)  ## create .venv with the tested versions (PYTHON=python3.12 chooses another interpreter)
 
@@ -37,10 +41,10 @@ $(XTCOCOTOOLS): $(READY)
 	else echo "xtcocotools did not build (it needs a C compiler, and Python 3.12 or older): its tests will be skipped."; fi
 
 demo: $(READY)  ## train, test and draw the tiny hourglass on synthetic people, on the CPU
-	$(BIN)/python tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO_DIR)
-	$(BIN)/python tools/test.py $(DEMO_CONFIG) "$$(ls -t $(DEMO_DIR)/best_*.pth | head -n 1)" \
-		--work-dir $(DEMO_DIR) --show-dir $(DEMO_DIR)/pictures
-	@echo "Pictures are in $(CURDIR)/$(DEMO_DIR)/pictures"
+	$(call demonstrate,configs/synthetic/pose_hourglass_tiny_128.py,work_dirs/demo)
+
+demo-instances: $(READY)  ## the same for instance masks of synthetic scenes
+	$(call demonstrate,configs/synthetic/instance_hourglass_tiny_128.py,work_dirs/demo_instances)
 
 test: $(READY) $(XTCOCOTOOLS)  ## run all tests
 	$(BIN)/python -m pytest

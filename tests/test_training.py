@@ -1,5 +1,6 @@
 """Training and testing through the command line, as users do."""
 
+import importlib.util
 import json
 import re
 import signal
@@ -37,6 +38,11 @@ def test_training_logs_losses_spread_and_eta_and_keeps_the_best(trained):
         assert word in output
     assert (work_dir / "epoch_2.pth").is_file()
     assert list(work_dir.glob("best_coco_AP_epoch_*.pth"))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorboard") is None, reason="the tensorboard extra is not installed")
+def test_curves_go_to_tensorboard(trained):
+    assert list(trained[1].rglob("events.out.tfevents.*"))
 
 
 def test_checkpoints_hold_tensors_and_plain_types_only(trained):

@@ -167,6 +167,9 @@ def _place(
 def paint_figures(image: np.ndarray, figures: Sequence[Figure], skeleton: Skeleton) -> People:
     """Paint figures over an image, the first farthest away, and say what is seen of each.
 
+    What lies outside the image, and the far side of a face, is not annotated, as in photographs;
+    everything else that is covered counts as hidden.
+
     Args:
         image: ``(H, W, 3) uint8`` RGB, left as it is.
         figures: placed in pixels of ``image``.
@@ -191,15 +194,14 @@ def paint_figures(image: np.ndarray, figures: Sequence[Figure], skeleton: Skelet
     rows = body_indices(skeleton)
     points = np.stack([figure.points for figure in figures]) if figures else np.zeros((0, len(BODY_POINTS), 3))
     keypoints = points[:, rows, :2].astype(np.float32)
-    inside = ((keypoints >= 0) & (keypoints < [width, height])).all(2)
-    keypoints[~inside] = 0
+    ears = points[:, [PLACE["left_ear"], PLACE["right_ear"]], 2].mean(1)
+    averted = FACE[rows] & (points[:, rows, 2] < (ears - [0.02 * figure.stature for figure in figures])[:, None])
+    known = ((keypoints >= 0) & (keypoints < [width, height])).all(2) & ~averted
+    keypoints[~known] = 0
     x, y = np.moveaxis((FINE * keypoints).astype(np.int64), 2, 0)
     top = codes[y, x].astype(np.int64) - 1  # (N, K)
     on_top = (top // len(PARTS) == np.arange(len(figures))[:, None]) & OWN_PARTS[rows, top % len(PARTS)]
-    ears = points[:, [PLACE["left_ear"], PLACE["right_ear"]], 2].mean(1)
-    averted = FACE[rows] & (points[:, rows, 2] < (ears - [0.02 * figure.stature for figure in figures])[:, None])
-    seen = on_top & (top >= 0) & ~averted
-    visible = np.where(inside, np.where(seen, 2, 1), 0)
+    visible = np.where(known, np.where(on_top & (top >= 0), 2, 1), 0)
     return People(picture, keypoints, visible, masks)
 
 

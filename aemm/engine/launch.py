@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import os
 import re
 import sys
@@ -115,13 +116,16 @@ def use_mixed_precision(cfg: Config) -> None:
 def build_runner(cfg: Config, launcher: str = "none") -> Runner:
     """The runner of a checked config, joined to its process group.
 
-    Without GPUs processes talk through gloo.
+    Without GPUs processes talk through gloo. Curves go to TensorBoard where it is installed.
 
     Args:
         cfg: from :func:`load_config`, with a work dir.
         launcher: ``'none'``, ``'pytorch'`` or ``'slurm'``.
     """
     cfg.launcher = launcher
+    if "visualizer" not in cfg and importlib.util.find_spec("tensorboard"):
+        backends = [dict(type="LocalVisBackend"), dict(type="TensorboardVisBackend")]
+        cfg.visualizer = dict(type="Visualizer", vis_backends=backends)
     if launcher != "none" and not torch.cuda.is_available():
         if launcher == "pytorch" and not dist.is_initialized():
             dist.init_process_group("gloo")  # mmengine's own start asks for a GPU

@@ -16,7 +16,7 @@ _base_ = [
 
 _base_.decoder.num_classes = 1
 model = dict(
-    backbone=dict(out_channels=2, tag_channels=(1, 2)),
+    backbone=dict(out_channels=3, tag_channels=(1, 3)),
     head=dict(num_heatmaps=1),
     decoder={{_base_.decoder}},
 )

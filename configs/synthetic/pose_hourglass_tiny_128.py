@@ -11,6 +11,6 @@ _base_ = [
     "../_base_/schedules/adam_cosine_tiny.py",
 ]
 
-_base_.decoder.threshold = 0.2
+_base_.decoder.update(threshold=0.2, tag_threshold=1.5)
 model = dict(decoder={{_base_.decoder}})
-train_cfg = dict(max_epochs=6)
+train_cfg = dict(max_epochs=7)

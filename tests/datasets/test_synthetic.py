@@ -158,7 +158,7 @@ def test_a_person_in_front_hides_the_one_behind():
     np.testing.assert_array_equal(both.masks[1], paint_figures(grey(), [front], COCO_SET).masks[0])
     np.testing.assert_array_equal(both.masks[0], alone.masks[0] & ~both.masks[1])
     assert (both.visible[0] == 2).sum() < (alone.visible[0] == 2).sum()
-    assert (both.visible[0] > 0).all()
+    np.testing.assert_array_equal(both.visible[0] > 0, alone.visible[0] > 0)
     np.testing.assert_array_equal(both.keypoints[0], alone.keypoints[0])
 
 
@@ -182,12 +182,16 @@ def test_picture_changes_only_where_people_are():
 
 def test_drawing_is_true_to_the_pixel_convention():
     """The middle of a silhouette lies where its points are, at any resolution: no half-pixel anywhere."""
-    figure = draw_figure(np.random.default_rng(2), 60.0)
-    large = draw_figure(np.random.default_rng(2), 240.0)
-    small = paint_figures(grey(128), [figure.moved(64, 64)], COCO_SET).masks[0]
-    whole = paint_figures(grey(512), [large.moved(256, 256)], COCO_SET).masks[0]
-    center = [np.argwhere(mask).mean(0) + 0.5 for mask in (small, whole)]
-    np.testing.assert_allclose(center[0], center[1] / 4, atol=0.1)
+    shifts = []
+    for seed in range(12):
+        figure = draw_figure(np.random.default_rng(seed), 60.0)
+        large = draw_figure(np.random.default_rng(seed), 240.0)
+        small = paint_figures(grey(128), [figure.moved(64, 64)], COCO_SET).masks[0]
+        whole = paint_figures(grey(512), [large.moved(256, 256)], COCO_SET).masks[0]
+        shifts.append(np.argwhere(small).mean(0) + 0.5 - (np.argwhere(whole).mean(0) + 0.5) / 4)
+    down, right = np.mean(shifts, axis=0)  # half a pixel of the canvas would add 0.17 to both
+    assert abs(right) < 0.05
+    assert abs(down) < 0.15  # small people have heavier feet
     np.testing.assert_allclose(small.sum(), whole.sum() / 16, rtol=0.06)  # a filled outline includes its own line
 
 

@@ -3,7 +3,7 @@
 train_pipeline = [dict(type="RandomFlip"), dict(type="InstanceTargets", strides=(4,), num_classes=5)]
 
 train_dataloader = dict(
-    batch_size=16,
+    batch_size=8,
     num_workers=1,
     persistent_workers=True,
     drop_last=True,

@@ -2,12 +2,12 @@
 
 train_pipeline = [
     dict(type="RandomAffine", size=128, rotation=15, scale=(0.8, 1.25), translation=20, fit="long"),
-    dict(type="PoseTargets", strides=(4,), sigma=1.0, style="unbiased"),
+    dict(type="PoseTargets", strides=(4,), sigma=1.5, style="unbiased"),
 ]
 test_pipeline = [dict(type="ResizeToFit", size=128, fit="long", square=True)]
 
 train_dataloader = dict(
-    batch_size=16,
+    batch_size=8,
     num_workers=1,
     persistent_workers=True,
     drop_last=True,
