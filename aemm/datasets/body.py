@@ -106,7 +106,7 @@ def draw_figure(rng: np.random.Generator, stature: float, side_colors: bool = Tr
         side_colors: dress left limbs in warm colours and right limbs in cool ones.
     """
     points, forward = _pose(rng)
-    lying = rng.random() < 0.1
+    lying = rng.random() < 0.04
     roll = rng.uniform(-1.7, 1.7) if lying else rng.normal(0.0, 0.12)
     away = rng.random() < 0.22
     view = _turn(2, roll) @ _turn(1, rng.normal(np.pi if away else 0.0, 0.65))

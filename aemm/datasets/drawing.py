@@ -365,4 +365,4 @@ def add_noise(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     light = cv2.resize(corners, image.shape[1::-1])
     grain = np.frombuffer(rng.bytes(image.size), np.int8).reshape(image.shape)
     lit = cv2.multiply(image, light, dtype=cv2.CV_8U)
-    return cv2.addWeighted(lit, 1.0, grain, rng.uniform(0.02, 0.12), 0, dtype=cv2.CV_8U)
+    return cv2.addWeighted(lit, 1.0, grain, rng.uniform(0.02, 0.07), 0, dtype=cv2.CV_8U)

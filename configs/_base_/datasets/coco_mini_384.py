@@ -5,7 +5,7 @@ resize = dict(type="ResizeToFit", size=384, fit="long", square=True)
 targets = dict(type="PoseTargets", strides=(4,), sigma=1.5, style="unbiased")
 
 train_dataloader = dict(
-    batch_size=4,
+    batch_size=2,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type="SeededSampler", shuffle=True),

@@ -9,7 +9,7 @@ train_dataloader = dict(
     drop_last=True,
     sampler=dict(type="SeededSampler", shuffle=True),
     collate_fn=dict(type="aemm.collate"),
-    dataset=dict(type="SyntheticPoseDataset", length=8500, people=(1, 4), seed=0, cache=True, pipeline=train_pipeline),
+    dataset=dict(type="SyntheticPoseDataset", length=9000, people=(1, 4), seed=0, cache=True, pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=20,
