@@ -49,6 +49,16 @@ PLACE = {name: p for p, name in enumerate(BODY_POINTS)}
 # (points, parts): a point counts as seen where one of its own parts is on top
 OWN_PARTS = np.array([[part in parts for part in PARTS] for parts in _INSIDE.values()])
 FACE = np.array([name.endswith(("nose", "eye", "ear")) for name in BODY_POINTS])
+_RIGID = (
+    ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "head_top", "top_head", "upper_neck"),
+    ("neck", "thorax", "pelvis", "left_shoulder", "right_shoulder", "left_hip", "right_hip"),
+    ("neck", "upper_neck"),
+    *((f"{side}_{a}", f"{side}_{b}") for side in _SIDES for a, b in [("shoulder", "elbow"), ("elbow", "wrist")]),
+    *((f"{side}_{a}", f"{side}_{b}") for side in _SIDES for a, b in [("wrist", "hand"), ("hip", "knee")]),
+    *((f"{side}_{a}", f"{side}_{b}") for side in _SIDES for a, b in [("knee", "ankle"), ("ankle", "toe")]),
+)
+# (points, points): on one rigid piece, so that whoever sees the one can tell where the other must be, more or less
+JOINED = np.array([[any(p in piece and q in piece for piece in _RIGID) for q in BODY_POINTS] for p in BODY_POINTS])
 _LEGS = np.array([name.endswith(("hip", "knee", "ankle", "toe")) for name in BODY_POINTS])
 # The rigid parts, upright and facing the viewer: shoulders and hips about the pelvis; nose, eyes, ears,
 # top of the head and upper neck about the middle of the head.

@@ -16,6 +16,7 @@ import numpy as np
 from aemm.datasets.body import (
     BODY_POINTS,
     FACE,
+    JOINED,
     OWN_PARTS,
     PARTS,
     PLACE,
@@ -167,8 +168,9 @@ def _place(
 def paint_figures(image: np.ndarray, figures: Sequence[Figure], skeleton: Skeleton) -> People:
     """Paint figures over an image, the first farthest away, and say what is seen of each.
 
-    What lies outside the image, and the far side of a face, is not annotated, as in photographs;
-    everything else that is covered counts as hidden.
+    What lies outside the image, the far side of a face, and what is covered together with everything
+    joined to it, is not annotated, as in photographs: nobody could tell where it is. Everything else
+    that is covered counts as hidden.
 
     Args:
         image: ``(H, W, 3) uint8`` RGB, left as it is.
@@ -191,17 +193,21 @@ def paint_figures(image: np.ndarray, figures: Sequence[Figure], skeleton: Skelet
     owner = (codes[FINE // 2 :: FINE, FINE // 2 :: FINE].astype(np.int64) - 1) // len(PARTS)
     masks = owner == np.arange(len(figures))[:, None, None]
 
-    rows = body_indices(skeleton)
     points = np.stack([figure.points for figure in figures]) if figures else np.zeros((0, len(BODY_POINTS), 3))
-    keypoints = points[:, rows, :2].astype(np.float32)
+    places = points[..., :2].astype(np.float32)
+    inside = ((places >= 0) & (places < [width, height])).all(2)
+    x, y = np.moveaxis((FINE * np.where(inside[..., None], places, 0)).astype(np.int64), 2, 0)
+    top = codes[y, x].astype(np.int64) - 1  # (N, points)
+    own = (top // len(PARTS) == np.arange(len(figures))[:, None]) & OWN_PARTS[
+        np.arange(len(BODY_POINTS)), top % len(PARTS)
+    ]
+    seen = inside & (top >= 0) & own
     ears = points[:, [PLACE["left_ear"], PLACE["right_ear"]], 2].mean(1)
-    averted = FACE[rows] & (points[:, rows, 2] < (ears - [0.02 * figure.stature for figure in figures])[:, None])
-    known = ((keypoints >= 0) & (keypoints < [width, height])).all(2) & ~averted
-    keypoints[~known] = 0
-    x, y = np.moveaxis((FINE * keypoints).astype(np.int64), 2, 0)
-    top = codes[y, x].astype(np.int64) - 1  # (N, K)
-    on_top = (top // len(PARTS) == np.arange(len(figures))[:, None]) & OWN_PARTS[rows, top % len(PARTS)]
-    visible = np.where(known, np.where(on_top & (top >= 0), 2, 1), 0)
+    averted = FACE & (points[..., 2] < (ears - [0.02 * figure.stature for figure in figures])[:, None])
+    known = inside & ~averted & (seen @ JOINED)
+    rows = body_indices(skeleton)
+    keypoints = np.where(known[..., None], places, 0)[:, rows]
+    visible = np.where(known, np.where(seen, 2, 1), 0)[:, rows]
     return People(picture, keypoints, visible, masks)
 
 

@@ -57,7 +57,7 @@ class SyntheticPoseDataset(SampleDataset):
         skeleton: str | Mapping[str, Any] | Skeleton = "coco",
         pipeline: Sequence[Mapping[str, Any] | Callable] = (),
         test_mode: bool = False,
-        height: tuple[float, float] = (0.7, 0.95),
+        height: tuple[float, float] = (0.45, 0.95),
         side_colors: bool = True,
         with_masks: bool = False,
         cache: bool = False,

@@ -93,16 +93,7 @@ def group_by_tags(
         if open_rows:
             reference = total[:open_rows] / members[:open_rows]
             square = ((found[:, None].astype(np.float64) - reference) ** 2).sum(2)
-            gap = np.sqrt(square / share)  # (peaks, instances)
-            # any constant stands for "no partner"; the originals' one decides which of equal solutions comes out
-            cost = np.full((len(at), max(len(at), open_rows)), 0.0 if tie == "nearest" else 1e10)
-            cost[:, :open_rows] = np.rint(gap) * 100 - scores[k, at, None]  # ×100: the score decides among equals
-            if tie == "nearest":
-                cost[:, :open_rows] += _NEAREST * np.minimum(gap, tag_threshold)
-            partner = assign(cost) if tie == "munkres" else linear_sum_assignment(cost)[1]
-            known = np.flatnonzero(partner < open_rows)
-            known = known[gap[known, partner[known]] < tag_threshold]
-            row[known] = partner[known]
+            row = _partners(np.sqrt(square / share), scores[k, at], tag_threshold, tie)
         fresh = np.flatnonzero(row < 0)
         row[fresh] = np.arange(count, count + len(fresh))
         started_by[row[fresh]] = found[fresh, 0]
@@ -114,6 +105,29 @@ def group_by_tags(
         total[row] += found
         members[row] += 1
     return pick[:count]
+
+
+def _partners(gap: np.ndarray, scores: np.ndarray, tag_threshold: float, tie: AssignmentTie) -> np.ndarray:
+    """The instance that each peak joins, -1 = none.
+
+    Args:
+        gap: ``(peaks, instances)`` distances of tags.
+        scores: ``(peaks,)``.
+        tag_threshold: see :func:`group_by_tags`.
+        tie: see :func:`group_by_tags`.
+    """
+    peaks, instances = gap.shape
+    # any constant stands for "no partner"; the originals' one decides which of equal solutions comes out
+    cost = np.full((peaks, max(peaks, instances)), 0.0 if tie == "nearest" else 1e10)
+    cost[:, :instances] = np.rint(gap) * 100 - scores[:, None]  # ×100: the score decides among equals
+    if tie == "nearest":
+        cost[:, :instances] += _NEAREST * np.minimum(gap, tag_threshold)
+    partner = assign(cost) if tie == "munkres" else linear_sum_assignment(cost)[1]
+    known = np.flatnonzero(partner < instances)
+    known = known[gap[known, partner[known]] < tag_threshold]
+    joined = np.full(peaks, -1)
+    joined[known] = partner[known]
+    return joined
 
 
 def _repeats(values: np.ndarray) -> bool:

@@ -165,7 +165,7 @@ def test_the_tool_writes_a_checkpoint_and_lists_new_channels(recipes, tmp_path):
     tool = "tools/checkpoint_tools/map_keypoints.py"
     output = check(run_tool(tool, tmp_path / "coco.pth", *recipes, tmp_path / "mpii.pth"))
     drawn = output[output.index("drawn anew") : output.index("left out")]
-    assert "8 map channels drawn anew" in output
+    assert "12 map channels drawn anew" in output  # four keypoints: a heatmap and two tag dimensions each
     assert all(f"heatmap of {name}" in drawn for name in ("pelvis", "thorax", "upper_neck", "head_top"))
     written = read_checkpoint(str(tmp_path / "mpii.pth"))
     MODELS.build(load_config(str(recipes[1])).model).load_state_dict(written["state_dict"])

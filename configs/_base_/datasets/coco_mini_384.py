@@ -6,8 +6,7 @@ targets = dict(type="PoseTargets", strides=(4,), sigma=1.5, style="unbiased")
 
 train_dataloader = dict(
     batch_size=2,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,
     sampler=dict(type="SeededSampler", shuffle=True),
     collate_fn=dict(type="aemm.collate"),
     dataset=dict(
@@ -20,8 +19,7 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=4,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,
     sampler=dict(type="SeededSampler", shuffle=False, round_up=False),
     collate_fn=dict(type="aemm.collate"),
     dataset=dict(
@@ -36,7 +34,7 @@ val_dataloader = dict(
 )
 test_dataloader = dict(
     batch_size=4,
-    num_workers=1,
+    num_workers=0,
     sampler=dict(type="SeededSampler", shuffle=False, round_up=False),
     collate_fn=dict(type="aemm.collate"),
     dataset=dict(

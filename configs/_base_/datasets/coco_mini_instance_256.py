@@ -18,16 +18,14 @@ people = dict(
 
 train_dataloader = dict(
     batch_size=4,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,
     sampler=dict(type="SeededSampler", shuffle=True),
     collate_fn=dict(type="aemm.collate"),
     dataset=dict(**people, pipeline=[resize, dict(type="InstanceTargets", strides=(4,), num_classes=1, samples=40)]),
 )
 val_dataloader = dict(
     batch_size=4,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,
     sampler=dict(type="SeededSampler", shuffle=False, round_up=False),
     collate_fn=dict(type="aemm.collate"),
     dataset=dict(**people, pipeline=[resize], test_mode=True),

@@ -5,8 +5,7 @@ crop = dict(type="PersonCrop", size=256)
 
 train_dataloader = dict(
     batch_size=8,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,
     sampler=dict(type="SeededSampler", shuffle=True),
     collate_fn=dict(type="aemm.collate"),
     dataset=dict(
@@ -24,8 +23,7 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=8,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,
     sampler=dict(type="SeededSampler", shuffle=False, round_up=False),
     collate_fn=dict(type="aemm.collate"),
     dataset=dict(
@@ -39,7 +37,7 @@ val_dataloader = dict(
 )
 test_dataloader = dict(
     batch_size=8,
-    num_workers=1,
+    num_workers=0,
     sampler=dict(type="SeededSampler", shuffle=False, round_up=False),
     collate_fn=dict(type="aemm.collate"),
     dataset=dict(

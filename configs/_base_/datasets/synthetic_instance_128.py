@@ -4,8 +4,7 @@ train_pipeline = [dict(type="RandomFlip"), dict(type="InstanceTargets", strides=
 
 train_dataloader = dict(
     batch_size=8,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,
     drop_last=True,
     sampler=dict(type="SeededSampler", shuffle=True),
     collate_fn=dict(type="aemm.collate"),
@@ -13,8 +12,7 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=16,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,
     sampler=dict(type="SeededSampler", shuffle=False, round_up=False),
     collate_fn=dict(type="aemm.collate"),
     dataset=dict(type="SyntheticInstanceDataset", length=200, image_size=128, seed=1, test_mode=True),

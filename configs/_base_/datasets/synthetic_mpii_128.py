@@ -8,8 +8,7 @@ test_pipeline = [dict(type="ResizeToFit", size=128, fit="long", square=True)]
 
 train_dataloader = dict(
     batch_size=8,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,
     drop_last=True,
     sampler=dict(type="SeededSampler", shuffle=True),
     collate_fn=dict(type="aemm.collate"),
@@ -17,8 +16,7 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=16,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,
     sampler=dict(type="SeededSampler", shuffle=False, round_up=False),
     collate_fn=dict(type="aemm.collate"),
     dataset=dict(type="SyntheticMpiiDataset", length=200, seed=1, pipeline=test_pipeline, test_mode=True),
