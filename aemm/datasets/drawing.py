@@ -204,7 +204,7 @@ def paint_figures(image: np.ndarray, figures: Sequence[Figure], skeleton: Skelet
     seen = inside & (top >= 0) & own
     ears = points[:, [PLACE["left_ear"], PLACE["right_ear"]], 2].mean(1)
     averted = FACE & (points[..., 2] < (ears - [0.02 * figure.stature for figure in figures])[:, None])
-    known = inside & ~averted & (seen @ JOINED)
+    known: np.ndarray = inside & ~averted & (seen @ JOINED)
     rows = body_indices(skeleton)
     keypoints = np.where(known[..., None], places, 0)[:, rows]
     visible = np.where(known, np.where(seen, 2, 1), 0)[:, rows]
