@@ -195,7 +195,7 @@ def paint_figures(image: np.ndarray, figures: Sequence[Figure], skeleton: Skelet
 
     points = np.stack([figure.points for figure in figures]) if figures else np.zeros((0, len(BODY_POINTS), 3))
     places = points[..., :2].astype(np.float32)
-    inside = ((places >= 0) & (places < [width, height])).all(2)
+    inside: np.ndarray = ((places >= 0) & (places < [width, height])).all(2)
     x, y = np.moveaxis((FINE * np.where(inside[..., None], places, 0)).astype(np.int64), 2, 0)
     top = codes[y, x].astype(np.int64) - 1  # (N, points)
     own = (top // len(PARTS) == np.arange(len(figures))[:, None]) & OWN_PARTS[
@@ -204,7 +204,7 @@ def paint_figures(image: np.ndarray, figures: Sequence[Figure], skeleton: Skelet
     seen = inside & (top >= 0) & own
     ears = points[:, [PLACE["left_ear"], PLACE["right_ear"]], 2].mean(1)
     averted = FACE & (points[..., 2] < (ears - [0.02 * figure.stature for figure in figures])[:, None])
-    known: np.ndarray = inside & ~averted & (seen @ JOINED)
+    known = inside & ~averted & (seen @ JOINED)
     rows = body_indices(skeleton)
     keypoints = np.where(known[..., None], places, 0)[:, rows]
     visible = np.where(known, np.where(seen, 2, 1), 0)[:, rows]
