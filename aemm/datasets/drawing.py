@@ -195,7 +195,7 @@ def paint_figures(image: np.ndarray, figures: Sequence[Figure], skeleton: Skelet
 
     points = np.stack([figure.points for figure in figures]) if figures else np.zeros((0, len(BODY_POINTS), 3))
     places = points[..., :2].astype(np.float32)
-    inside: np.ndarray = ((places >= 0) & (places < [width, height])).all(2)
+    inside = np.all((places >= 0) & (places < [width, height]), axis=2)
     x, y = np.moveaxis((FINE * np.where(inside[..., None], places, 0)).astype(np.int64), 2, 0)
     top = codes[y, x].astype(np.int64) - 1  # (N, points)
     own = (top // len(PARTS) == np.arange(len(figures))[:, None]) & OWN_PARTS[
