@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import logging
 import os
 import re
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
@@ -113,6 +115,23 @@ def use_mixed_precision(cfg: Config) -> None:
     cfg.optim_wrapper.setdefault("loss_scale", "dynamic")
 
 
+# how the records of a start begin that fill pages: environment, config, hooks, and advice to users of mmengine
+_FOR_THE_FILE = ("\n-----", "Config:", "Hooks will be executed", '"FileClient"', '"HardDiskBackend"')
+
+
+class _Runner(Runner):
+    """MMEngine's runner; what fills pages at its start goes to the log file alone."""
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """The logger, with a console that is spared the pages."""
+        logger = super().build_logger(*args, **kwargs)
+        for handler in logger.handlers:
+            if type(handler) is logging.StreamHandler:
+                handler.addFilter(lambda record: not record.getMessage().startswith(_FOR_THE_FILE))
+        logger.info(f"environment, config and the whole log: {self.log_dir}")
+        return logger
+
+
 def build_runner(cfg: Config, launcher: str = "none") -> Runner:
     """The runner of a checked config, joined to its process group.
 
@@ -130,7 +149,7 @@ def build_runner(cfg: Config, launcher: str = "none") -> Runner:
         if launcher == "pytorch" and not dist.is_initialized():
             dist.init_process_group("gloo")  # mmengine's own start asks for a GPU
         cfg.model_wrapper_cfg = dict(type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False)
-    return Runner.from_cfg(cfg)
+    return _Runner.from_cfg(cfg)
 
 
 def run(main: Callable[[], None]) -> None:
