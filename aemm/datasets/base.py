@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,6 +61,7 @@ class SampleDataset(Dataset, ABC):
         test_mode: the samples are evaluated, so ``metainfo`` carries the ground truth along.
         on_unreadable: ``'error'`` stops at a missing or corrupt image and names it; ``'next'`` warns
             and takes the next sample in its place. Evaluation always stops.
+        cache: keep what was loaded in the memory of each process that loads, so that later epochs cost less.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class SampleDataset(Dataset, ABC):
         skeleton: str | Mapping[str, Any] | Skeleton | None = None,
         test_mode: bool = False,
         on_unreadable: str = "error",
+        cache: bool = False,
     ) -> None:
         if on_unreadable not in ("error", "next"):
             raise ValueError(f"on_unreadable must be 'error' or 'next', got {on_unreadable!r}")
@@ -75,6 +78,7 @@ class SampleDataset(Dataset, ABC):
         self.pipeline = [TRANSFORMS.build(step) if isinstance(step, Mapping) else step for step in pipeline]
         self.test_mode = test_mode
         self.on_unreadable = on_unreadable
+        self._kept: dict[int, Sample] | None = {} if cache else None
 
     @abstractmethod
     def __len__(self) -> int:
@@ -105,11 +109,18 @@ class SampleDataset(Dataset, ABC):
         key = key if isinstance(key, SampleKey) else SampleKey(int(key))
         if not 0 <= key.sample < len(self):
             raise IndexError(f"index {key.sample} is outside the {len(self)} samples of {type(self).__name__}")
-        sample: Any = self._load(key.sample)
+        sample: Any = self._keep(key.sample)
         sample.rng = np.random.default_rng([key.seed, key.epoch, key.sample])
         for step in self.pipeline:
             sample = step(sample)
         return sample
+
+    def _keep(self, index: int) -> Sample:
+        if self._kept is None:
+            return self._load(index)
+        if index not in self._kept:
+            self._kept[index] = self._load(index)
+        return replace(self._kept[index])  # transforms put other arrays into a sample, they change none
 
     def _load(self, index: int) -> Sample:
         for attempt in range(len(self)):

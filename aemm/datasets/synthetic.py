@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,7 @@ class SyntheticPoseDataset(SampleDataset):
         height: smallest and largest stature, as a share of the image's shorter side.
         side_colors: dress left limbs in warm colours and right limbs in cool ones.
         with_masks: samples hold the visible silhouette of everybody.
-        cache: keep what was drawn, about 50 kB for an image of 128 px, so that later epochs cost nothing.
+        cache: keep what was drawn, about 50 kB for an image of 128 px and more with masks.
 
     Raises:
         ValueError: sizes or counts out of range, or keypoints that the drawn body does not have.
@@ -62,7 +61,7 @@ class SyntheticPoseDataset(SampleDataset):
         with_masks: bool = False,
         cache: bool = False,
     ) -> None:
-        super().__init__(pipeline=pipeline, skeleton=skeleton, test_mode=test_mode)
+        super().__init__(pipeline=pipeline, skeleton=skeleton, test_mode=test_mode, cache=cache)
         size = (image_size, image_size) if isinstance(image_size, int) else (image_size[0], image_size[1])
         if length < 0:
             raise ValueError(f"length must be 0 or more, got {length}")
@@ -75,7 +74,6 @@ class SyntheticPoseDataset(SampleDataset):
         body_indices(self.keypoint_set)
         self.length, self.image_size, self.people, self.seed = length, size, tuple(people), seed
         self.height, self.side_colors, self.with_masks = (height[0], height[1]), side_colors, with_masks
-        self._drawn: dict[int, Sample] | None = {} if cache else None
         self._annotations: dict[str, Any] | None = None
 
     def __len__(self) -> int:
@@ -88,13 +86,6 @@ class SyntheticPoseDataset(SampleDataset):
         Raises:
             IndexError: there is no such image.
         """
-        if self._drawn is None:
-            return self._sample(index)
-        if index not in self._drawn:
-            self._drawn[index] = self._sample(index)
-        return replace(self._drawn[index])
-
-    def _sample(self, index: int) -> Sample:
         people = self._draw(index)
         count, height, width = people.masks.shape
         return Sample(

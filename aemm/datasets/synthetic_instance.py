@@ -93,6 +93,7 @@ class SyntheticInstanceDataset(SampleDataset):
         identical: see above.
         pipeline: transforms as configs or callables.
         test_mode: ``metainfo['annotations']`` carries the ground truth in COCO's format.
+        cache: keep what was drawn, 50 kB and 16 kB for each instance at 128 px.
 
     Raises:
         ValueError: sizes or counts out of range.
@@ -108,8 +109,9 @@ class SyntheticInstanceDataset(SampleDataset):
         identical: bool = False,
         pipeline: Sequence[Mapping[str, Any] | Callable] = (),
         test_mode: bool = False,
+        cache: bool = False,
     ) -> None:
-        super().__init__(pipeline=pipeline, skeleton=None, test_mode=test_mode)
+        super().__init__(pipeline=pipeline, skeleton=None, test_mode=test_mode, cache=cache)
         height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
         if length < 0 or min(height, width) < 32:
             raise ValueError(f"length must be 0 or more, image_size at least 32 pixels, got {length} and {image_size}")

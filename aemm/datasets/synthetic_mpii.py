@@ -85,6 +85,7 @@ class SyntheticMpiiDataset(SampleDataset):
         pipeline: transforms as configs or callables.
         test_mode: crops of groups without ground truth, which ``metainfo['annotations']`` holds in COCO's format.
         side_colors: dress left limbs in warm colours and right limbs in cool ones; train and test without flips then.
+        cache: keep the crops, or the whole images.
 
     Raises:
         ValueError: an argument is out of range, or the drawn body lacks a keypoint.
@@ -104,8 +105,9 @@ class SyntheticMpiiDataset(SampleDataset):
         pipeline: Sequence[Mapping[str, Any] | Callable] = (),
         test_mode: bool = False,
         side_colors: bool = True,
+        cache: bool = False,
     ) -> None:
-        super().__init__(pipeline=pipeline, skeleton=skeleton, test_mode=test_mode)
+        super().__init__(pipeline=pipeline, skeleton=skeleton, test_mode=test_mode, cache=cache)
         if length < 0 or panel < 32:
             raise ValueError(f"length must be 0 or more and panel at least 32 pixels, got {length} and {panel}")
         for name, counts in (("people", people), ("groups", groups)):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import mmengine
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from terminaltables import AsciiTable
@@ -16,9 +14,11 @@ from aemm.evaluation.instance_truth import (
     InstanceTruth,
     annotation_mask,
     by_image,
+    check_dump,
     check_found,
     check_labels,
     read_truth,
+    write_masks,
 )
 from aemm.ops.masks import mask_areas
 from aemm.registry import METRICS
@@ -77,8 +77,7 @@ class CocoInstanceMetric(BaseMetric):
     ) -> None:
         super().__init__(collect_device, prefix)
         load_backend(backend)
-        if dump is not None and not dump.endswith(".json"):
-            raise ValueError(f"dump must name a .json file, got {dump!r}")
+        check_dump(dump)
         self.ann_file, self.backend, self.dump = ann_file, backend, dump
 
     def process(self, data_batch: Any, data_samples: Sequence[Instances]) -> None:
@@ -98,10 +97,11 @@ class CocoInstanceMetric(BaseMetric):
         found = [(key, row) for key, entry in entries.items() for row in entry["instances"]]
         check_labels([row["label"] for _, row in found], truth)
         if self.dump:
-            self._write(found, truth)
+            rows = [(key, row["segmentation"], row["label"], row["score"]) for key, row in found]
+            write_masks(self.dump, rows, truth)
         if found:
             number = {image["id"]: n for n, image in enumerate(truth.data["images"], 1)}
-            rows = [
+            numbered = [
                 dict(
                     image_id=number[key],
                     category_id=row["label"] + 1,
@@ -111,7 +111,7 @@ class CocoInstanceMetric(BaseMetric):
                 for key, row in found
             ]
             seen = [number[key] for key in entries]
-            stats = evaluate_masks(_plain_truth(truth, number), rows, seen, self.backend)
+            stats = evaluate_masks(_plain_truth(truth, number), numbered, seen, self.backend)
         else:
             logger.warning(
                 f"no instance was found in any of the {len(entries)} images: AP is 0. Early in training this is "
@@ -124,17 +124,3 @@ class CocoInstanceMetric(BaseMetric):
             f"that size)\n{table.table}"
         )
         return stats
-
-    def _write(self, found: Sequence[tuple[Any, dict[str, Any]]], truth: InstanceTruth) -> None:
-        assert self.dump is not None
-        rows = [
-            dict(
-                image_id=key,
-                category_id=truth.category_ids[row["label"]],
-                segmentation=row["segmentation"],
-                score=row["score"],
-            )
-            for key, row in found
-        ]
-        Path(self.dump).parent.mkdir(parents=True, exist_ok=True)
-        mmengine.dump(rows, self.dump)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import mmengine
@@ -75,6 +76,28 @@ def check_labels(labels: Sequence[int], truth: InstanceTruth) -> None:
             f"labels must be in 0..{len(truth.classes) - 1}, the classes of the data set, got {wrong[:5]}; has the "
             "model as many heatmaps as the data set has classes?"
         )
+
+
+def check_dump(dump: str | None) -> None:
+    """Raise ``ValueError`` unless predictions can be written to a file of this name."""
+    if dump is not None and not dump.endswith(".json"):
+        raise ValueError(f"dump must name a .json file, got {dump!r}")
+
+
+def write_masks(dump: str, rows: Iterable[tuple[Any, Mapping[str, Any], int, float]], truth: InstanceTruth) -> None:
+    """Write predictions in COCO's result format.
+
+    Args:
+        dump: the json file; its folder is made.
+        rows: identifier of the image, mask, label, score.
+        truth: whose classes the labels are.
+    """
+    found = [
+        dict(image_id=key, category_id=truth.category_ids[label], segmentation=mask, score=float(score))
+        for key, mask, label, score in rows
+    ]
+    Path(dump).parent.mkdir(parents=True, exist_ok=True)
+    mmengine.dump(found, dump)
 
 
 def by_image(results: Sequence[dict[str, Any]], data: dict[str, Any]) -> dict[Any, dict[str, Any]]:

@@ -15,9 +15,11 @@ from aemm.evaluation.instance_truth import (
     InstanceTruth,
     annotation_mask,
     by_image,
+    check_dump,
     check_found,
     check_labels,
     read_truth,
+    write_masks,
 )
 from aemm.ops.masks import mask_areas
 from aemm.registry import METRICS
@@ -40,6 +42,7 @@ class VocInstanceMetric(BaseMetric):
             union (``'exclude'``). A predicted mask may reach into them without harm then.
         min_area: instances of fewer pixels need not be found, and finding them does no harm.
         ann_file: measure against this COCO-format file instead of the data set's own ground truth.
+        dump: write the predictions to this json file in COCO's result format.
         collect_device: where processes gather their results, ``'cpu'`` or ``'gpu'``.
         prefix: of the names in the log.
 
@@ -56,6 +59,7 @@ class VocInstanceMetric(BaseMetric):
         void: VoidPixels = "count",
         min_area: float = 0.0,
         ann_file: str | None = None,
+        dump: str | None = None,
         collect_device: str = "cpu",
         prefix: str | None = None,
     ) -> None:
@@ -67,7 +71,8 @@ class VocInstanceMetric(BaseMetric):
         if not all(0 < level <= 1 for level in thresholds):
             raise ValueError(f"thresholds must be IoUs in (0, 1], got {list(thresholds)}")
         self.thresholds, self.form, self.void = tuple(thresholds), form, void
-        self.min_area, self.ann_file = min_area, ann_file
+        check_dump(dump)
+        self.min_area, self.ann_file, self.dump = min_area, ann_file, dump
 
     def process(self, data_batch: Any, data_samples: Sequence[Instances]) -> None:
         """Keep one entry for each image."""
@@ -83,6 +88,13 @@ class VocInstanceMetric(BaseMetric):
         real = self._true_masks(truth, list(entries))
         found = [FoundMasks(entry["masks"], np.asarray(entry["labels"]), entry["scores"]) for entry in entries.values()]
         check_labels([label for f in found for label in f.labels.tolist()], truth)
+        if self.dump:
+            rows = [
+                (key, mask, int(label), float(score))
+                for key, f in zip(entries, found, strict=True)
+                for mask, label, score in zip(*f, strict=True)
+            ]
+            write_masks(self.dump, rows, truth)
         levels = sorted({*self.thresholds, *VOL_THRESHOLDS})
         table = mask_ap(found, real, len(truth.classes), levels, self.form)  # (S, C)
         seen = ~np.isnan(table).all(0)

@@ -151,6 +151,23 @@ def test_sizes_and_numbers_of_people_vary(crowd):
     assert shares.max() > 8 * shares.min()
 
 
+@pytest.mark.parametrize("kind", ["SyntheticPoseDataset", "SyntheticMpiiDataset", "SyntheticInstanceDataset"])
+def test_a_cache_changes_no_sample(kind):
+    """Transforms, of which some mirror the image and some leave it, must not reach what is kept."""
+    pipeline = [dict(type="RandomFlip")]
+    if kind != "SyntheticInstanceDataset":
+        pipeline.append(dict(type="RandomAffine", size=64))
+    drawn, kept = (DATASETS.build(dict(type=kind, length=3, pipeline=pipeline, cache=cache)) for cache in (False, True))
+    for epoch in range(3):
+        for index in range(3):
+            first, second = (data[SampleKey(index, epoch)] for data in (drawn, kept))
+            np.testing.assert_array_equal(first.image, second.image)
+            np.testing.assert_array_equal(first.ignore, second.ignore)
+            np.testing.assert_array_equal(first.labels, second.labels)
+            for name in ("keypoints", "visible", "masks"):
+                np.testing.assert_equal(getattr(first, name), getattr(second, name))
+
+
 def test_the_same_keypoint_of_two_people_seldom_coincides(crowd):
     gaps = []
     for sample in map(crowd.load, range(len(crowd))):

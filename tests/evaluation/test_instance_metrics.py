@@ -191,6 +191,20 @@ def test_dump_is_a_result_file_that_other_evaluators_read(tmp_path):
     assert evaluation.stats[0] == pytest.approx(expected["segm/AP"], abs=1e-9)
 
 
+def test_both_metrics_write_the_same_predictions(tmp_path):
+    truth = _truth()
+    found = _predictions(truth)
+    written = []
+    for metric in (CocoInstanceMetric, VocInstanceMetric):
+        path = tmp_path / f"{metric.__name__}.json"
+        _evaluate(metric(dump=str(path)), truth, found)
+        written.append(json.loads(path.read_text()))
+        with pytest.raises(ValueError, match=r"must name a \.json file, got 'masks\.pkl'"):
+            metric(dump="masks.pkl")
+    assert written[0] == written[1]
+    assert len(written[0]) == sum(len(f) for f in found) > 0
+
+
 @pytest.mark.parametrize("metric", [CocoInstanceMetric, VocInstanceMetric])
 def test_what_is_missing_or_does_not_fit_is_explained(metric):
     truth = _truth()

@@ -1,5 +1,6 @@
 """Drawn groups at 128 px: no files, no download. Left and right differ by colour, so nothing is flipped."""
 
+groups = dict(type="SyntheticMpiiDataset", cache=True)
 train_pipeline = [
     dict(type="RandomAffine", size=128, rotation=15, scale=(0.8, 1.25), translation=20, fit="long"),
     dict(type="PoseTargets", strides=(4,), sigma=1.5, style="unbiased"),
@@ -12,14 +13,14 @@ train_dataloader = dict(
     drop_last=True,
     sampler=dict(type="SeededSampler", shuffle=True),
     collate_fn=dict(type="aemm.collate"),
-    dataset=dict(type="SyntheticMpiiDataset", length=2700, seed=0, pipeline=train_pipeline),
+    dataset=dict(groups, length=2700, seed=0, pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=16,
     num_workers=0,
     sampler=dict(type="SeededSampler", shuffle=False, round_up=False),
     collate_fn=dict(type="aemm.collate"),
-    dataset=dict(type="SyntheticMpiiDataset", length=200, seed=1, pipeline=test_pipeline, test_mode=True),
+    dataset=dict(groups, length=200, seed=1, pipeline=test_pipeline, test_mode=True),
 )
 test_dataloader = val_dataloader
 val_evaluator = dict(type="MpiiMetric")
