@@ -14,4 +14,4 @@ _base_ = [
 _base_.decoder.num_classes = 5
 model = dict(decoder={{_base_.decoder}})
 default_hooks = dict(checkpoint=dict(save_best="voc/apr_50"))
-train_cfg = dict(max_epochs=12, val_interval=1)
+train_cfg = dict(max_epochs=10, val_interval=1)
