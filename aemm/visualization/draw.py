@@ -342,11 +342,10 @@ def _stroke(picture: np.ndarray, a: np.ndarray, b: np.ndarray, color: Color, wid
 
 
 def _write(picture: np.ndarray, text: str, at: tuple[float, float], color: Color) -> None:
-    """Text with a dark rim, moved inside the picture."""
+    """Text on a dark ground, moved inside the picture; a rim would depend on how OpenCV spaces bold letters."""
     height, width = picture.shape[:2]
-    scale = max(0.35, max(height, width) / 1300)
-    (wide, tall), _ = cv2.getTextSize(text, _FONT, scale, 1)
-    place = int(np.clip(at[0], 0, max(0, width - wide))), int(np.clip(at[1], tall, height - 1))
-    thickness = max(1, round(scale * 2))
-    cv2.putText(picture, text, place, _FONT, scale, (0, 0, 0), thickness + 1, cv2.LINE_AA)
-    cv2.putText(picture, text, place, _FONT, scale, color, thickness, cv2.LINE_AA)
+    scale = max(0.4, max(height, width) / 1300)
+    (wide, tall), below = cv2.getTextSize(text, _FONT, scale, 1)
+    x, y = int(np.clip(at[0], 1, max(1, width - wide - 1))), int(np.clip(at[1], tall + 1, max(1, height - below)))
+    cv2.rectangle(picture, (x - 1, y - tall - 1), (x + wide, y + below - 1), (20, 20, 20), cv2.FILLED)
+    cv2.putText(picture, text, (x, y), _FONT, scale, color, 1, cv2.LINE_AA)
