@@ -6,7 +6,7 @@ G blocks of a map, ``h, w`` map cells.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
@@ -23,10 +23,11 @@ AssignmentTie = Literal["solver", "munkres", "nearest"]
 EqualTags = Literal["apart", "overwrite"]
 
 _NEAREST = 1e-6  # weight of the true distance: it decides between equal costs and outweighs no visible score
-_LEVELS = (0.3, 0.1, 0.03)  # falling heat at which a look-up sees who is done; they cost time, not exactness
-_VALUES_IN_CACHE = 1 << 15
+_SIDE = 8  # of the blocks of a look-up in cells, a power of two
+_ROUNDS = 4  # in which a look-up opens one block each; they cost time, not exactness
 _CELLS_WORTH_THREADS = 1 << 16  # of a map; below, threads cost more than they bring
 _VALUES_AT_ONCE = 1 << 20  # bounds the memory of a look-up
+_BLOCKS_AT_ONCE = _VALUES_AT_ONCE // _SIDE**2
 
 
 def group_by_tags(
@@ -173,7 +174,9 @@ def _overwrite(
     return count
 
 
-def fill_missing(heatmaps: Tensor, tags: Tensor, reference: Tensor, absent: Tensor) -> Tensor:
+def fill_missing(
+    heatmaps: Tensor, tags: Tensor, reference: Tensor, absent: Tensor, first: Tensor | None = None
+) -> Tensor:
     """Look up absent keypoints where ``heatmap - round(distance of the tag to the reference tag)`` is largest.
 
     The first cell wins a tie. On the CPU the result of a search through every cell is found without
@@ -184,6 +187,8 @@ def fill_missing(heatmaps: Tensor, tags: Tensor, reference: Tensor, absent: Tens
         tags: ``(T, L, h, w) float32``, T = K or 1.
         reference: ``(N, L) float32`` reference tag of each instance.
         absent: ``(N, K) bool``, what to look up.
+        first: ``(K, M, 2) int64`` cells x, y of each map that are likely answers, such as its peaks; the
+            result is the same with and without them, but sooner there.
 
     Returns:
         ``(N, K, 2) int64`` cells x, y; -1 where nothing was asked.
@@ -193,7 +198,8 @@ def fill_missing(heatmaps: Tensor, tags: Tensor, reference: Tensor, absent: Tens
         HRNet/HigherHRNet-Human-Pose-Estimation lib/core/group.py, HeatmapParser.refine.
     """
     if heatmaps.device.type == "cpu":
-        index = torch.from_numpy(_lookup_all(heatmaps, tags, reference.numpy(), absent.numpy()))
+        near = np.zeros((len(heatmaps), 1, 2), np.int64) if first is None else first.numpy()
+        index = torch.from_numpy(_lookup_all(heatmaps, tags, reference.numpy(), absent.numpy(), near))
     else:
         index = search_every_cell(heatmaps, tags, reference, absent)
     width = heatmaps.shape[2]
@@ -214,20 +220,36 @@ def search_every_cell(heatmaps: Tensor, tags: Tensor, reference: Tensor, absent:
     return index
 
 
-def _lookup_all(heatmaps: Tensor, tags: Tensor, reference: np.ndarray, absent: np.ndarray) -> np.ndarray:
+def _lookup_all(
+    heatmaps: Tensor, tags: Tensor, reference: np.ndarray, absent: np.ndarray, first: np.ndarray
+) -> np.ndarray:
     """Flat cells ``(N, K)`` of the absent keypoints, 0 elsewhere."""
     index = np.zeros(absent.shape, np.int64)
     if not absent.any():
         return index
     height, width = heatmaps.shape[1:]
-    side = 4 if height * width <= 1 << 15 else 8  # smaller blocks are more work to bound and less to open
-    padding = (0, -width % side, 0, -height % side)
+    padding = (0, -width % _SIDE, 0, -height % _SIDE)
     if any(padding):
         heatmaps = F.pad(heatmaps, padding, value=-torch.inf)
         tags = F.pad(tags, padding, mode="replicate")
+    heat, planes, stretched = heatmaps.numpy(), tags.numpy(), heatmaps.shape[2]
+    near = first[..., 1] * stretched + first[..., 0]
     channel, row = np.nonzero(absent.T)
-    cells = _Lookup(heatmaps.numpy(), tags.numpy(), channel, reference[row], side).run()
-    stretched = heatmaps.shape[2]
+
+    def search(rows: np.ndarray) -> np.ndarray:
+        """Cells of consecutive look-ups, in the maps of their keypoints alone."""
+        at = slice(int(channel[rows[0]]), int(channel[rows[-1]]) + 1)
+        own = planes[at] if len(planes) > 1 else planes
+        return _Lookup(heat[at], own, channel[rows] - at.start, reference[row[rows]]).run(near[at])
+
+    parts = 1 if height * width < _CELLS_WORTH_THREADS else min(torch.get_num_threads(), len(channel))
+    shares = np.array_split(np.arange(len(channel)), parts)
+    if parts == 1:
+        found = [search(shares[0])]
+    else:
+        with ThreadPoolExecutor(parts) as pool:
+            found = list(pool.map(search, shares))
+    cells = np.concatenate(found)
     index[row, channel] = cells // stretched * width + cells % stretched
     return index
 
@@ -235,71 +257,97 @@ def _lookup_all(heatmaps: Tensor, tags: Tensor, reference: np.ndarray, absent: n
 class _Lookup:
     """Answers look-ups in the maps of one image without a search through every cell for each.
 
-    ``heat - round(distance)`` is at most ``heat``. So the cells of high heat are looked at first, and
-    a look-up whose best value is above the heat of all cells left is done. For the others, the
-    largest heat left in a block of cells and the range of the tags there bound what it can hold, and
-    only the blocks whose bound is not below the best value are opened. Bounds and values come from
-    the same float operations in the same order, each of them monotone, so that no rounding error can
-    put a bound below a value it stands for.
+    The largest heat in a block of cells and the range of the tags there bound what the block can
+    hold. Each look-up opens its most promising block, a few times over, and then every block whose
+    bound is not below the best value so far. Bounds and values come from the same float operations in
+    the same order, each of them monotone, so that no rounding error can put a bound below a value it
+    stands for.
 
     Args:
-        heat: ``(K, h, w)``.
+        heat: ``(K, h, w)``, h and w divisible by the side of the blocks.
         tags: ``(T, L, h, w)``.
-        channel: ``(Q,)`` keypoint of each look-up, ascending.
+        channel: ``(Q,)`` keypoint of each look-up.
         reference: ``(Q, L)`` tag of each look-up.
-        side: of the blocks in cells, a power of two; divides h and w.
     """
 
-    def __init__(
-        self, heat: np.ndarray, tags: np.ndarray, channel: np.ndarray, reference: np.ndarray, side: int
-    ) -> None:
-        self.heat, self.tags = heat.reshape(len(heat), -1), tags.reshape(*tags.shape[:2], -1)
-        self.channel, self.reference, self.side, self.width = channel, reference, side, heat.shape[2]
-        self.best = np.full(len(reference), -np.inf, np.float32)
-        self.index = np.zeros(len(reference), np.int64)
+    def __init__(self, heat: np.ndarray, tags: np.ndarray, channel: np.ndarray, reference: np.ndarray) -> None:
+        self.heat, self.tags, self.reference = heat, tags, np.ascontiguousarray(reference.T)  # (L, Q)
+        self.channel, self.plane = channel, channel if len(tags) > 1 else np.zeros_like(channel)
+        self.area, self.width = heat.shape[1] * heat.shape[2], heat.shape[2]
+        self.across = self.width // _SIDE  # blocks, and strips of a row of cells
+        self.best = np.full(len(channel), -np.inf, np.float32)
+        self.index = np.zeros(len(channel), np.int64)
 
-    def run(self) -> np.ndarray:
-        """Flat cells ``(Q,)``."""
-        self._for_each_channel(self._look_at_hot, np.arange(len(self.best)))
-        rows = np.flatnonzero(self.best <= _LEVELS[-1])
-        if len(rows):
-            self._open_blocks(rows)
+    def run(self, first: np.ndarray) -> np.ndarray:
+        """Flat cells ``(Q,)``; those of ``first`` ``(K, M)`` are looked at before all others."""
+        bound = self._bounds()
+        rows = np.arange(len(bound))
+        self._look_at(rows, first[self.channel])
+        for _ in range(_ROUNDS):
+            part = bound[rows]
+            block = part.argmax(1)
+            worth = part[np.arange(len(rows)), block] >= self.best[rows]
+            rows, block = rows[worth], block[worth]
+            self._open(rows, block)
+            bound[rows, block] = -np.inf
+        part = bound[rows]
+        entry, block = np.divmod(
+            np.flatnonzero(part >= self.best[rows, None]), bound.shape[1]
+        )  # far faster than nonzero
+        most, rows = part[entry, block], rows[entry]
+        ahead = (most > self.best[rows]) | (self._first_cell(block) < self.index[rows])  # the first cell wins a tie
+        rows, block = rows[ahead], block[ahead]
+        for start in range(0, len(rows), _BLOCKS_AT_ONCE):
+            self._open(rows[start : start + _BLOCKS_AT_ONCE], block[start : start + _BLOCKS_AT_ONCE])
         return self.index
 
-    def _for_each_channel(self, call: Callable[[int, np.ndarray], np.ndarray | None], rows: np.ndarray) -> list:
-        """Call with every keypoint and those of the ascending ``rows`` that are its; in threads for large maps."""
-        start = np.flatnonzero(np.diff(self.channel[rows], prepend=-1))
-        channels, parts = self.channel[rows[start]].tolist(), np.split(rows, start[1:])
-        threads = min(torch.get_num_threads(), len(parts))
-        if threads == 1 or self.heat.shape[1] < _CELLS_WORTH_THREADS:
-            return [call(k, part) for k, part in zip(channels, parts, strict=True)]
-        with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(call, channels, parts))
+    def _bounds(self) -> np.ndarray:
+        """What no cell of a block can exceed, ``(Q, G)``."""
+        least, most = _reduce(np.minimum, self.tags), _reduce(np.maximum, self.tags)  # (T, L, G)
+        gaps = []
+        for axis, value in enumerate(self.reference[..., None]):
+            gap = least[:, axis].take(self.plane, axis=0)
+            gap -= value
+            beyond = most[:, axis].take(self.plane, axis=0)
+            np.maximum(gap, np.subtract(value, beyond, out=beyond), out=gap)
+            gaps.append(np.maximum(gap, 0, out=gap))
+        bound = _reduce(np.maximum, self.heat).take(self.channel, axis=0)
+        bound -= _rounded_distance(gaps)
+        return bound
 
-    def _plane(self, k: int) -> np.ndarray:
-        """Tag maps ``(L, hw)`` of keypoint ``k``."""
-        return self.tags[k if len(self.tags) > 1 else 0]
+    def _look_at(self, rows: np.ndarray, cells: np.ndarray) -> None:
+        """Look at single cells ``(rows, M)``; no row comes twice."""
+        heat, plane = self.channel[rows, None] * self.area, self.plane[rows, None] * self.tags.shape[1]
+        gaps = [
+            self.tags.take(cells + (plane + axis) * self.area) - value[rows, None]
+            for axis, value in enumerate(self.reference)
+        ]
+        value = self.heat.take(cells + heat) - _rounded_distance(gaps)
+        most = value.max(1)
+        self._keep(rows, most, np.where(value == most[:, None], cells, self.area).min(1))
 
-    def _look_at_hot(self, k: int, rows: np.ndarray) -> None:
-        """Look at the cells above the lowest level, hottest first; rows drop out as soon as they are done."""
-        hot = np.flatnonzero(self.heat[k] > _LEVELS[-1])
-        heat, tags = self.heat[k].take(hot), self._plane(k).take(hot, axis=1)
-        above = np.inf
-        for level in _LEVELS if len(hot) * len(rows) > _VALUES_IN_CACHE else _LEVELS[-1:]:
-            band = np.flatnonzero((heat > level) & (heat <= above)) if len(hot) else hot
-            step = max(1, _VALUES_IN_CACHE // len(rows))
-            for start in range(0, len(band), step):
-                part = band[start : start + step]
-                self._look(rows, hot.take(part), heat.take(part), tags.take(part, axis=1))
-            rows, above = rows[self.best[rows] <= level], level
-            if not len(rows):
-                return
-
-    def _look(self, rows: np.ndarray, cells: np.ndarray, heat: np.ndarray, tags: np.ndarray) -> None:
-        """Every one of ``rows`` looks at the same cells, which are in ascending order."""
-        value = heat - _rounded_distance([t - r[:, None] for t, r in zip(tags, self.reference[rows].T, strict=True)])
-        top = value.argmax(1)
-        self._keep(rows, value[np.arange(len(rows)), top], cells[top])
+    def _open(self, rows: np.ndarray, block: np.ndarray) -> None:
+        """Look at all cells of one block for each entry of ``rows``, which may come several times in a row."""
+        if not len(rows):
+            return
+        strip = (block // self.across * (_SIDE * self.across) + block % self.across)[:, None]
+        strip = strip + np.arange(_SIDE) * self.across  # (entries, side), each strip a row of the block's cells
+        strips, plane = self.area // _SIDE, self.plane[rows, None] * self.tags.shape[1]
+        gaps = []
+        for axis, value in enumerate(self.reference):
+            gap = self.tags.reshape(-1, _SIDE).take(strip + (plane + axis) * strips, axis=0)
+            gap -= value[rows, None, None]
+            gaps.append(gap)
+        heat = self.heat.reshape(-1, _SIDE).take(strip + self.channel[rows, None] * strips, axis=0)
+        heat -= _rounded_distance(gaps)
+        heat = heat.reshape(len(rows), -1)
+        top = heat.argmax(1)
+        value = heat[np.arange(len(rows)), top]
+        cell = self._first_cell(block) + top // _SIDE * self.width + top % _SIDE
+        start = np.flatnonzero(np.diff(rows, prepend=-1))
+        most = np.maximum.reduceat(value, start)
+        cell[value < np.repeat(most, np.diff(start, append=len(rows)))] = self.area
+        self._keep(rows[start], most, np.minimum.reduceat(cell, start))
 
     def _keep(self, rows: np.ndarray, value: np.ndarray, index: np.ndarray) -> None:
         """Note the values found by ``rows`` where they are better; no row comes twice."""
@@ -308,60 +356,18 @@ class _Lookup:
         rows = rows[better]
         self.best[rows], self.index[rows] = value[better], index[better]
 
-    def _open_blocks(self, rows: np.ndarray) -> None:
-        """Look at the blocks that can hold something better; each row's most promising one goes first."""
-        bound = np.concatenate(self._for_each_channel(self._bounds, rows))  # (rows, G)
-        first = bound.argmax(1)
-        self._open(rows, first)
-        bound[np.arange(len(rows)), first] = -np.inf
-        best, index = self.best[rows], self.index[rows]
-        row, block = np.divmod(np.flatnonzero(bound >= best[:, None]), bound.shape[1])  # far faster than nonzero
-        ahead = (bound[row, block] > best[row]) | (self._first_cell(block) < index[row])  # the first cell wins a tie
-        row, block = rows[row[ahead]], block[ahead]
-        step = _VALUES_AT_ONCE // self.side**2
-        for start in range(0, len(row), step):
-            self._open(row[start : start + step], block[start : start + step])
-
-    def _bounds(self, k: int, rows: np.ndarray) -> np.ndarray:
-        """What no cell of a block that is not hot can exceed for rows of keypoint ``k``, ``(rows, G)``."""
-        plane = self._plane(k)
-        gaps = []
-        ranges = self._reduce(np.minimum, plane), self._reduce(np.maximum, plane)  # (L, G) each
-        for least, most, value in zip(*ranges, self.reference[rows].T[..., None], strict=True):
-            gap = np.maximum(least - value, value - most)
-            gaps.append(np.maximum(gap, 0, out=gap))
-        heat = np.minimum(self._reduce(np.maximum, self.heat[k]), _LEVELS[-1])
-        return heat - _rounded_distance(gaps)
-
-    def _open(self, rows: np.ndarray, block: np.ndarray) -> None:
-        """Look at all cells of one block for each entry of ``rows``, which may come several times in a row."""
-        inside = np.arange(self.side)
-        cells = self._first_cell(block)[:, None] + (inside[:, None] * self.width + inside).reshape(-1)
-        area, channel = self.heat.shape[1], self.channel[rows, None]
-        plane = channel * (len(self.tags) > 1) * (self.tags.shape[1] * area)
-        gaps = [
-            self.tags.take(cells + (plane + axis * area)) - value
-            for axis, value in enumerate(self.reference[rows].T[..., None])
-        ]
-        value = self.heat.take(cells + channel * area) - _rounded_distance(gaps)
-        entry, top = np.arange(len(rows)), value.argmax(1)
-        value, cell = value[entry, top], cells[entry, top]
-        start = np.flatnonzero(np.diff(rows, prepend=-1))
-        most = np.maximum.reduceat(value, start)
-        cell[value < np.repeat(most, np.diff(start, append=len(rows)))] = area
-        self._keep(rows[start], most, np.minimum.reduceat(cell, start))
-
     def _first_cell(self, block: np.ndarray) -> np.ndarray:
         """Flat index of the first cell of blocks."""
-        across = self.width // self.side
-        return (block // across * self.width + block % across) * self.side
+        return (block // self.across * self.width + block % self.across) * _SIDE
 
-    def _reduce(self, extreme: np.ufunc, maps: np.ndarray) -> np.ndarray:
-        """Minimum or maximum ``(..., G)`` of each block of flat maps ``(..., hw)``."""
-        rows = extreme.reduce(maps.reshape(*maps.shape[:-1], -1, self.side, self.width), axis=-2)
-        while rows.shape[-1] * self.side > self.width:  # halving is several times faster than reducing short rows
-            rows = extreme(rows[..., 0::2], rows[..., 1::2])
-        return rows.reshape(*maps.shape[:-1], -1)
+
+def _reduce(extreme: np.ufunc, maps: np.ndarray) -> np.ndarray:
+    """Minimum or maximum ``(..., G)`` of each block of maps ``(..., h, w)``."""
+    *lead, height, width = maps.shape
+    rows = extreme.reduce(maps.reshape(*lead, height // _SIDE, _SIDE, width), axis=-2)
+    for _ in range(_SIDE.bit_length() - 1):  # halving is several times faster than reducing short rows
+        rows = extreme(rows[..., 0::2], rows[..., 1::2])
+    return rows.reshape(*lead, -1)
 
 
 def _rounded_distance(gaps: list[np.ndarray]) -> np.ndarray:

@@ -142,13 +142,14 @@ def test_looking_up_blocks_equals_the_search_through_every_cell():
     for seed in range(200):
         heat, tags, reference, absent = _random_lookup(seed)
         index = search_every_cell(heat, tags, reference, absent)
-        cells = fill_missing(heat, tags, reference, absent)
-        assert torch.equal(
-            cells[..., 1] * heat.shape[2] + cells[..., 0], torch.where(absent, index, -1 - heat.shape[2])
-        )
+        height, width = heat.shape[1:]
+        first = torch.randint(0, height * width, (len(heat), 5), generator=torch.Generator().manual_seed(seed))
+        for likely in (None, torch.stack([first % width, first // width], -1)):
+            cells = fill_missing(heat, tags, reference, absent, likely)
+            assert torch.equal(cells[..., 1] * width + cells[..., 0], torch.where(absent, index, -1 - width))
 
 
-@pytest.mark.parametrize("size", [(128, 128), (200, 264)])
+@pytest.mark.parametrize("size", [(128, 128), (200, 264), (300, 250)])  # the last is worth threads
 def test_looking_up_is_exact_on_smooth_maps_and_on_flat_ones(size):
     generator = torch.Generator().manual_seed(0)
     heat = torch.rand(3, 12, 12, generator=generator)[None]

@@ -158,7 +158,8 @@ class PoseDecoder:
         absent = torch.from_numpy(~present).to(heatmaps.device)
         if self.fill_missing and not present.all():
             assert maps.tags is not None
-            looked_up = fill_missing(heatmaps, maps.tags[b], torch.from_numpy(reference).to(heatmaps.device), absent)
+            own = torch.from_numpy(reference).to(heatmaps.device)
+            looked_up = fill_missing(heatmaps, maps.tags[b], own, absent, torch.from_numpy(cells))
             at = torch.where(absent[..., None], looked_up, at)
             keypoint_scores = np.where(present, keypoint_scores, self._filled_scores(heatmaps, at))
         points = subpixel(heatmaps, at, self.subpixel, self.tie)
