@@ -11,8 +11,8 @@ _base_ = ["./hourglass_tiny_coco_mini.py", "../_base_/models/hourglass_tiny_sing
 refiner = dict(
     type="SinglePersonRefiner",
     model={{_base_.single_person}},
-    checkpoint="work_dirs/refine_hourglass_tiny_coco_mini/epoch_60.pth",
-    sizes=(256, 200, 160),
+    checkpoint="work_dirs/refine_hourglass_tiny_coco_mini/epoch_120.pth",
+    sizes=(192, 160, 128),
     multiple_of=32,
 )
 model = dict(postprocessors=[refiner])

@@ -9,9 +9,9 @@ tests with it.
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/models/hourglass_tiny_single_person.py",
-    "../_base_/datasets/coco_mini_single_person_256.py",
+    "../_base_/datasets/coco_mini_single_person_192.py",
     "../_base_/schedules/adam_cosine_tiny.py",
 ]
 
 model = {{_base_.single_person}}
-train_cfg = dict(max_epochs=60, val_interval=20)
+train_cfg = dict(max_epochs=120, val_interval=20)

@@ -1,4 +1,4 @@
-"""A small refinement network for CPUs: two stacks with batch norm, 17 heatmaps of a single person and no tags."""
+"""A small refinement network for CPUs: one stack with batch norm, 17 heatmaps of a single person and no tags."""
 
 single_person = dict(
     type="Embedder",
@@ -6,7 +6,7 @@ single_person = dict(
     backbone=dict(
         type="HourglassAE",
         out_channels=17,
-        stacks=2,
+        stacks=1,
         width=64,
         growth=32,
         depth=3,

@@ -1,51 +1,48 @@
-"""The people of a small part of COCO one by one at 256 px: trained and validated on the same, tested on others."""
+"""A small part of COCO at 256 px without augmentation: trained and validated on the same images, tested on others."""
 
 data_root = "../shared/data/coco_mini/"
-crop = dict(type="PersonCrop", size=256)
+resize = dict(type="ResizeToFit", size=256, fit="long", square=True)
+targets = dict(type="PoseTargets", strides=(4,), sigma=2.0, style="unbiased")
 
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=2,
     num_workers=0,
     sampler=dict(type="SeededSampler", shuffle=True),
     collate_fn=dict(type="aemm.collate"),
     dataset=dict(
-        type="SinglePersonDataset",
+        type="CocoPoseDataset",
         data_root=data_root,
         ann_file="annotations/person_keypoints_train2017.json",
         img_dir="train2017",
-        min_keypoints=3,
-        pipeline=[
-            dict(type="PersonCrop", size=256, rotation=20, scale=(0.8, 1.25), translation=0.1),
-            dict(type="RandomFlip"),
-            dict(type="PoseTargets", strides=(4,), sigma=1.5, style="unbiased", tag_strides=()),
-        ],
+        pipeline=[resize, targets],
     ),
 )
 val_dataloader = dict(
-    batch_size=8,
+    batch_size=4,
     num_workers=0,
     sampler=dict(type="SeededSampler", shuffle=False, round_up=False),
     collate_fn=dict(type="aemm.collate"),
     dataset=dict(
-        type="SinglePersonDataset",
+        type="CocoPoseDataset",
         data_root=data_root,
         ann_file="annotations/person_keypoints_train2017.json",
         img_dir="train2017",
-        pipeline=[crop],
+        pipeline=[resize],
         test_mode=True,
+        only_with_keypoints=True,
     ),
 )
 test_dataloader = dict(
-    batch_size=8,
+    batch_size=4,
     num_workers=0,
     sampler=dict(type="SeededSampler", shuffle=False, round_up=False),
     collate_fn=dict(type="aemm.collate"),
     dataset=dict(
-        type="SinglePersonDataset",
+        type="CocoPoseDataset",
         data_root=data_root,
         ann_file="annotations/person_keypoints_val2017.json",
         img_dir="val2017",
-        pipeline=[crop],
+        pipeline=[resize],
         test_mode=True,
     ),
 )
