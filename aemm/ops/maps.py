@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from aemm.geometry import apply_warp, to_input
+from aemm.geometry import apply_warp, extent, to_input, to_map
 from aemm.structures import Batch, Maps
 
 
@@ -61,6 +61,32 @@ def merge_maps(views: Sequence[Maps], size: tuple[int, int], align_corners: bool
     if len(resized) == 1:
         return resized[0]
     return Maps(torch.stack([view.heatmaps for view in resized]).mean(0), torch.cat(tags, dim=2) if tags else None)
+
+
+def clear_padding(heatmaps: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """Heatmaps without heat where the network saw the surroundings of an image, which it never learnt to leave empty.
+
+    Args:
+        heatmaps: ``(B, C, h, w)``.
+        batch: of these images; warps at test time turn no image, so that each fills an upright box.
+
+    Returns:
+        The same tensor where there is nothing to clear, else a copy.
+    """
+    height, width = heatmaps.shape[2:]
+    copy = heatmaps
+    for b, (rows, columns) in enumerate(batch.image_sizes):
+        ends = np.array([[0.0, 0.0], [extent(columns, batch.convention), extent(rows, batch.convention)]])
+        pixels = apply_warp(ends, batch.warp[b].double().cpu().numpy())
+        cells = to_map(pixels, batch.input_size, (height, width), batch.convention)
+        left, top = np.floor(cells.min(0)).astype(int).clip(0)
+        right, bottom = np.ceil(cells.max(0)).astype(int).clip(0)
+        if left or top or right < width or bottom < height:
+            copy = heatmaps.clone() if copy is heatmaps else copy
+            inside = torch.zeros(height, width, dtype=torch.bool, device=heatmaps.device)
+            inside[top:bottom, left:right] = True
+            copy[b].masked_fill_(~inside, 0)
+    return copy
 
 
 def points_to_image(points: np.ndarray, map_size: tuple[int, int], batch: Batch, b: int) -> np.ndarray:

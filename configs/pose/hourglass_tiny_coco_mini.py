@@ -14,6 +14,7 @@ _base_ = [
     "../_base_/schedules/adam_cosine_tiny.py",
 ]
 
+_base_.decoder.threshold = 0.2
 model = dict(
     backbone=dict(width=64, growth=32, stem=(32, 64, 64)),
     # the people are smaller, beside the image, than drawn ones: tags farther apart, and fewer cells with heat

@@ -11,13 +11,14 @@ from torch import Tensor
 
 from aemm.ops.grouping import AssignmentTie, EqualTags, TagDistance, fill_missing, group_by_tags
 from aemm.ops.heatmap import SubpixelKind, TieRule, check_choice, subpixel, top_peaks
-from aemm.ops.maps import points_to_image
+from aemm.ops.maps import clear_padding, points_to_image
 from aemm.registry import DECODERS
 from aemm.skeletons import Skeleton, build_skeleton
 from aemm.structures import Batch, Instances, Maps
 
 FilledScore = Literal["one", "heatmap"]
 FilledBorder = Literal["map", "authors"]
+Padding = Literal["keep", "clear"]
 
 
 @DECODERS.register_module()
@@ -48,6 +49,8 @@ class PoseDecoder:
             K - 1 and column h - 1 ('authors'), so that most of them move up.
         subpixel: how coordinates are read between cells, see :func:`aemm.ops.heatmap.subpixel`.
         tie: what 'quarter' does between equal neighbours.
+        padding: what the maps say of the surroundings of an image that was padded: 'clear' it, or, as both
+            references do, 'keep' it. Losses ignore padding, so that a network may see anything there.
         max_instances: how many instances are returned, the best by score; None = all.
 
     Attributes:
@@ -74,6 +77,7 @@ class PoseDecoder:
         filled_border: FilledBorder = "map",
         subpixel: SubpixelKind = "quarter",
         tie: TieRule = "stay",
+        padding: Padding = "keep",
         max_instances: int | None = 30,
     ) -> None:
         check_choice("distance", distance, TagDistance)
@@ -83,6 +87,7 @@ class PoseDecoder:
         check_choice("filled_border", filled_border, FilledBorder)
         check_choice("subpixel", subpixel, SubpixelKind)
         check_choice("tie", tie, TieRule)
+        check_choice("padding", padding, Padding)
         if max_matched < 1 or (max_instances is not None and max_instances < 1):
             raise ValueError(
                 f"max_matched and max_instances must be at least 1, got {max_matched} and {max_instances}; "
@@ -95,7 +100,7 @@ class PoseDecoder:
         self.equal_tags = equal_tags
         self.max_matched, self.stop_when_full = max_matched, stop_when_full
         self.fill_missing, self.filled_score, self.filled_border = fill_missing, filled_score, filled_border
-        self.subpixel, self.tie = subpixel, tie
+        self.subpixel, self.tie, self.padding = subpixel, tie, padding
         self.max_instances = max_instances
 
     @torch.no_grad()
@@ -123,6 +128,8 @@ class PoseDecoder:
         if len(maps.heatmaps) != len(batch):
             raise ValueError(f"heatmaps must be of the batch's {len(batch)} images, got {len(maps.heatmaps)}")
         maps = maps.float()
+        if self.padding == "clear":
+            maps = Maps(clear_padding(maps.heatmaps, batch), maps.tags)
         peaks = top_peaks(maps, self.max_peaks, self.threshold, self.window)
         scores, cells, tags = (value.cpu().numpy() for value in (peaks.scores, peaks.cells, peaks.tags))
         return [self._decode(maps, b, scores[b], cells[b], tags[b], batch) for b in range(len(batch))]

@@ -21,5 +21,6 @@ decoder = dict(
     filled_border="map",
     subpixel="quarter",
     tie="stay",
+    padding="keep",
     max_instances=30,
 )

@@ -20,5 +20,6 @@ decoder = dict(
     filled_border="authors",
     subpixel="quarter",
     tie="stay",
+    padding="keep",
     max_instances=30,
 )

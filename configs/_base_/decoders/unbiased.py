@@ -1,6 +1,7 @@
 """Decoding without quantisation: as higherhrnet.py, but keypoints lie on top of the Gaussian through three cells.
 
-Equal costs of the assignment go to the nearest tags. Draw targets with style='unbiased'.
+Equal costs of the assignment go to the nearest tags, and nothing is found in padding. Draw targets with
+style='unbiased'.
 Source: Zhang et al., Distribution-aware coordinate representation for human pose estimation (CVPR 2020), here along
 each axis and without smoothing.
 """
@@ -22,5 +23,6 @@ decoder = dict(
     filled_border="map",
     subpixel="gaussian",
     tie="stay",
+    padding="clear",
     max_instances=30,
 )

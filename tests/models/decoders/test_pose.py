@@ -7,6 +7,7 @@ import torch
 from mmengine import Config
 
 from aemm.ops.heatmap import draw_gaussians
+from aemm.ops.maps import clear_padding
 from aemm.registry import DECODERS
 from aemm.structures import Batch, Maps
 from tests.golden import meta_of
@@ -236,3 +237,24 @@ def test_maps_that_do_not_fit_are_refused_with_a_hint():
 def test_wrong_settings_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         _decoder("higherhrnet", **options)
+
+
+@pytest.mark.parametrize("convention", ["continuous", "udp"])
+def test_nothing_is_found_or_filled_in_padding(convention):
+    """An image of 40 x 24 px at the upper right of an input of 64 x 64 px, maps of 16 x 16 cells."""
+    heat, tags = torch.zeros(1, 2, 16, 16), torch.zeros(1, 2, 1, 16, 16)
+    heat[0, 0, 9, 12], heat[0, 0, 10, 3], heat[0, 1, 15, 15] = 0.5, 0.9, 0.8
+    tags[0, 0, 0, 10, 3] = 9
+    warp = np.eye(3)[None]
+    warp[0, 0, 2] = 40 - (convention == "udp")
+    batch = Batch([torch.zeros(1, 3, 64, 64)], [0], [(44, 24)], torch.from_numpy(warp), convention=convention)
+    (kept,) = _toy(2)(Maps(heat, tags), batch)
+    (cleared,) = _toy(2, padding="clear")(Maps(heat, tags), batch)
+    assert kept.keypoint_scores[:, 0].max() == pytest.approx(0.9)
+    np.testing.assert_allclose(cleared.keypoint_scores, [[0.5, 0]], atol=1e-6)
+    assert heat[0, 0, 10, 3] == pytest.approx(0.9)  # the maps themselves stay
+
+
+def test_maps_without_padding_are_not_copied():
+    heat = torch.rand(2, 3, 8, 8)
+    assert clear_padding(heat, _batch((8, 8), 2, stride=4)) is heat
