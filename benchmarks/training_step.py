@@ -5,6 +5,8 @@ python benchmarks/training_step.py
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from timing import median_ms, print_table
 from torch import nn
@@ -15,18 +17,26 @@ from aemm.engine import load_config
 from aemm.registry import MODELS
 
 
-def main() -> None:
-    """Time the tiny synthetic recipe: preprocessing, network, losses, backward, without the optimizer."""
+def measure(config: str, size: int, batch_size: int, pairs: int) -> list[str]:
+    """A row: median times of network and step, and the median of their ratio over pairs.
+
+    Args:
+        config: of the model.
+        size: side of the images, pixels.
+        batch_size: their number.
+        pairs: measurements of both, one after the other.
+    """
     torch.manual_seed(0)
-    cfg = load_config("configs/synthetic/pose_hourglass_tiny_128.py")
-    model: nn.Module = MODELS.build(cfg.model).train()
-    data = SyntheticPoseDataset(16, pipeline=[PoseTargets(strides=(4,), sigma=1.0, style="unbiased")])
-    raw = collate([data[i] for i in range(16)])
+    model: nn.Module = MODELS.build(load_config(config).model).train()
+    targets = PoseTargets(strides=(4,), sigma=size / 128, style="unbiased")
+    data = SyntheticPoseDataset(batch_size, size, pipeline=[targets])
+    raw = collate([data[i] for i in range(batch_size)])
     batch = model.data_preprocessor(raw, True)["batch"]
 
     def network() -> None:
         model.zero_grad(set_to_none=True)
-        maps = model.backbone(batch.images[0])
+        stages = model.head(model.backbone(batch.images[0]))
+        maps = [m for stage in stages for m in (stage.heatmaps, stage.tags)]
         torch.autograd.backward(maps, [torch.ones_like(m) for m in maps])
 
     def step() -> None:
@@ -34,17 +44,19 @@ def main() -> None:
         losses = model(**model.data_preprocessor(raw, True), mode="loss")
         sum(value for name, value in losses.items() if "loss" in name).backward()
 
-    pairs = [(median_ms(network, 0, 1), median_ms(step, 0, 1)) for _ in range(12)]
-    ratios = sorted(b / a for a, b in pairs)
-    alone, whole = (sorted(times)[len(times) // 2] for times in zip(*pairs, strict=True))
-    print_table(
-        "training step of configs/synthetic/pose_hourglass_tiny_128.py, batch 16",
-        ["", "median ms", "ratio"],
-        [
-            ["network forward and backward", f"{alone:.0f}", "1"],
-            ["preprocessing, network, losses, backward", f"{whole:.0f}", f"{ratios[len(ratios) // 2]:.3f}"],
-        ],
-    )
+    times = [(median_ms(network, 0, 1), median_ms(step, 0, 1)) for _ in range(pairs + 1)][1:]
+    alone, whole, ratio = (sorted(v)[pairs // 2] for v in zip(*((a, b, b / a) for a, b in times), strict=True))
+    return [Path(config).stem, f"{batch_size} x {size} px", f"{alone:.0f}", f"{whole:.0f}", f"{ratio:.3f}"]
+
+
+def main() -> None:
+    """Time preprocessing, network, losses and backward, without the optimizer, against the network (with its head)."""
+    rows = [
+        measure("configs/synthetic/pose_hourglass_tiny_128.py", 128, 16, 41),
+        measure("configs/pose/hrnet_w32_coco_512.py", 512, 1, 5),
+    ]
+    header = ["recipe", "batch", "network forward and backward, ms", "training step, ms", "ratio"]
+    print_table("training step", header, rows)
 
 
 if __name__ == "__main__":

@@ -39,5 +39,8 @@ class Preprocessor(BaseDataPreprocessor):
         """The batch on the device with float images, as keyword arguments of the model."""
         batch = data.to(self.device)
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        images = [((image - self.mean) / self.std).contiguous(memory_format=layout) for image in batch.images]
+        images = [
+            image.to(self.mean.dtype, memory_format=layout, copy=True).sub_(self.mean).div_(self.std)
+            for image in batch.images
+        ]
         return {"batch": replace(batch, images=images)}

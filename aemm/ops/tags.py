@@ -6,6 +6,7 @@ Letters: B batch, N instances, P locations per instance, T tag channels, L tag d
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -46,7 +47,7 @@ def add_coordinates(tags: Tensor, scale: float) -> Tensor:
     x = (torch.arange(width, device=tags.device, dtype=tags.dtype) + 0.5 - width / 2) * step
     y = (torch.arange(height, device=tags.device, dtype=tags.dtype) + 0.5 - height / 2) * step
     place = torch.stack([x.expand(height, width), y[:, None].expand(height, width)])  # (2, h, w)
-    return torch.cat([tags[:, :, :2] + place, tags[:, :, 2:]], dim=2)
+    return tags + F.pad(place, (0, 0, 0, 0, 0, tags.shape[2] - 2))
 
 
 def reference_tags(found: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:

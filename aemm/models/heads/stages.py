@@ -30,7 +30,9 @@ def split_maps(maps: Tensor, num_heatmaps: int, num_tags: int, tag_dims: int) ->
         num_tags: T; 0 where a stage has no tags.
         tag_dims: L.
     """
-    heatmaps, tags = maps[:, :num_heatmaps], maps[:, num_heatmaps : num_heatmaps + num_tags * tag_dims]
+    count = num_tags * tag_dims
+    # the gradient of a split is one concatenation, that of slices a map of zeros for each
+    heatmaps, tags, _ = maps.split([num_heatmaps, count, maps.shape[1] - num_heatmaps - count], dim=1)
     return Maps(heatmaps, tags.unflatten(1, (num_tags, tag_dims)) if num_tags else None)
 
 
