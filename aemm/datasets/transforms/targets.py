@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import cv2
@@ -80,6 +81,12 @@ class PoseTargets(BaseTransform):
         size = sample.image.shape[0] // stride, sample.image.shape[1] // stride
         points = to_map(keypoints, sample.image.shape[:2], size, sample.convention)  # (N, K, 2)
         sigma = _default_sigma(size) if self.sigma is None else self.sigma
+        if self.style != "unbiased" and abs(3 * sigma - round(3 * sigma)) > 1e-6:
+            warnings.warn(
+                f"style {self.style!r} draws Gaussians beside their cell unless 3 sigma is whole, got sigma={sigma:g} for "
+                f"maps of {size}; every keypoint will be off by up to half a cell: choose another, or style='unbiased'",
+                stacklevel=2,
+            )
         heatmaps = draw_gaussians(points, valid, size, sigma, self.style)
         mask = np.ones(size, np.float32)
         if sample.ignore is not None:  # a cell counts unless most of it is to be ignored

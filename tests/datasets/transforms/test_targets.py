@@ -1,3 +1,4 @@
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -116,3 +117,18 @@ def test_wrong_settings_and_samples_are_named():
         PoseTargets([4])(_sample(width=98))
     with pytest.raises(ValueError, match="image 7: keypoints and visible are needed"):
         PoseTargets([4])(replace(_sample(), keypoints=None, visible=None))
+
+
+@pytest.mark.parametrize("style", ["newell", "higherhrnet"])
+def test_a_sigma_that_draws_beside_the_cell_is_named(style):
+    with pytest.warns(UserWarning, match=r"unless 3 sigma is whole, got sigma=1\.5 for maps of \(16, 24\)"):
+        PoseTargets(strides=(4,), sigma=1.5, style=style)(_sample())
+
+
+@pytest.mark.parametrize(
+    ("style", "sigma"), [("newell", 2.0), ("higherhrnet", 1.0), ("newell", 4 / 3), ("unbiased", 1.5)]
+)
+def test_other_sigmas_are_taken_in_silence(style, sigma):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        PoseTargets(strides=(4,), sigma=sigma, style=style)(_sample())
