@@ -84,7 +84,8 @@ class PoseTargets(BaseTransform):
         if self.style != "unbiased" and abs(3 * sigma - round(3 * sigma)) > 1e-6:
             warnings.warn(
                 f"style {self.style!r} draws Gaussians beside their cell unless 3 sigma is whole, got sigma={sigma:g} "
-                f"for maps of {size}; every keypoint will be off by up to half a cell: choose another, or style='unbiased'",
+                f"for maps of {size}; every keypoint will be off by up to half a cell: choose another, or "
+                "style='unbiased'",
                 stacklevel=2,
             )
         heatmaps = draw_gaussians(points, valid, size, sigma, self.style)

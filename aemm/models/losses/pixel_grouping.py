@@ -16,10 +16,12 @@ from aemm.registry import MODELS
 class PixelGroupingLoss(nn.Module):
     """Pull and push over all pairs of sampled pixels, without a loop, the mean over the batch.
 
-    | normalize | pull, per image | push, per image |
-    |---|---|---|
-    | False (eq. 2) | sum over n and x, x' in S_n of squared distance | sum over n != n' and pixels of exp(-d²/2σ²) |
-    | True | mean over n of the mean over x, x' | mean over n != n' of the mean over their pixels; 0 without pairs |
+    Of each image, with d the distance of two tags:
+
+    - ``normalize=False`` (eq. 2): pull is the sum of d² over instances n and their pixels x, x'; push the
+      sum of exp(-d² / 2σ²) over n != n' and their pixels.
+    - ``normalize=True``: pull is the mean over n of the mean over x, x'; push the mean over n != n' of the
+      mean over their pixels, 0 without pairs.
 
     Only instances whose tags lie in the same tag map are pushed apart: those of one class where every
     class has its own, all where there is one map. Instances without a pixel do not count, and an image
