@@ -25,7 +25,7 @@ class PoseTargets(BaseTransform):
     Args:
         strides: input pixels per map cell of each supervised output.
         sigma: of the Gaussians in cells; None = side of the map / 64 as the authors draw them (2 at
-            128), for a map that is not square its longer side / 64 to the nearest whole number: the
+            128), but at least 1, and for a map that is not square its longer side / 64 to the nearest whole number: the
             originals' windows are off centre for a fraction. HigherHRNet uses 2 at every stride.
         style: 'newell', 'higherhrnet' or 'unbiased', see :func:`aemm.ops.heatmap.draw_gaussians`.
         tag_strides: those of ``strides`` whose outputs carry tags; None = all.
@@ -118,4 +118,4 @@ class PoseTargets(BaseTransform):
 def _default_sigma(size: tuple[int, int]) -> float:
     """Standard deviation in cells for a map of ``size``."""
     height, width = size
-    return height / 64 if height == width else max(1, round(max(size) / 64))
+    return max(1.0, height / 64 if height == width else round(max(size) / 64))

@@ -33,7 +33,10 @@ def test_the_registered_transform_draws_one_target_per_stride():
         np.testing.assert_array_equal(target.heatmaps.numpy(), expected)
 
 
-@pytest.mark.parametrize(("size", "sigma"), [((512, 512), 2.0), ((384, 384), 1.5), ((512, 704), 3.0), ((64, 96), 1.0)])
+@pytest.mark.parametrize(
+    ("size", "sigma"),
+    [((512, 512), 2.0), ((384, 384), 1.5), ((512, 704), 3.0), ((64, 96), 1.0), ((128, 128), 1.0)],
+)
 def test_sigma_follows_the_size_of_the_map_unless_given(size, sigma):
     sample = _sample(height=size[0], width=size[1])
     (target,) = PoseTargets([4])(sample)[1]
