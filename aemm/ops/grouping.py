@@ -291,9 +291,8 @@ class _Lookup:
             self._open(rows, block)
             bound[rows, block] = -np.inf
         part = bound[rows]
-        entry, block = np.divmod(
-            np.flatnonzero(part >= self.best[rows, None]), bound.shape[1]
-        )  # far faster than nonzero
+        left = np.flatnonzero(part >= self.best[rows, None])  # far faster than nonzero
+        entry, block = np.divmod(left, bound.shape[1])
         most, rows = part[entry, block], rows[entry]
         ahead = (most > self.best[rows]) | (self._first_cell(block) < self.index[rows])  # the first cell wins a tie
         rows, block = rows[ahead], block[ahead]
