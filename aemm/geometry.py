@@ -135,15 +135,20 @@ def to_map(
     return points + points.dtype.type(0.5) if convention == "udp" else points
 
 
-def to_input(
-    points: np.ndarray,
-    input_size: tuple[int, int],
-    map_size: tuple[int, int],
-    convention: PixelConvention = "continuous",
+def map_warp(
+    input_size: tuple[int, int], map_size: tuple[int, int], convention: PixelConvention = "continuous"
 ) -> np.ndarray:
-    """Map coordinates ``(..., 2)`` back to input pixels; undoes :func:`to_map`."""
-    points = points - points.dtype.type(0.5) if convention == "udp" else points
-    return points * _map_scale(input_size, map_size, convention).astype(points.dtype)
+    """Warp ``(3, 3)`` from map coordinates back to pixels of the network's input; undoes :func:`to_map`."""
+    x, y = _map_scale(input_size, map_size, convention)
+    return scaling(x, y) @ _BACK if convention == "udp" else scaling(x, y)
+
+
+def to_corners(convention: PixelConvention) -> np.ndarray:
+    """Warp ``(3, 3)`` from points of a convention to points that count from the corner of the first pixel.
+
+    Drawing and masks count so; in 'udp' alone points count from the middle of the first pixel.
+    """
+    return _HALF if convention == "udp" else np.eye(3)
 
 
 def round_up(value: float, multiple: int) -> int:

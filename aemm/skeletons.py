@@ -6,13 +6,12 @@ file with the same fields.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
-
-import mmengine
 
 
 @dataclass(frozen=True)
@@ -79,6 +78,21 @@ def _mirrored(names: Sequence[str]) -> list[int]:
     ]
 
 
+def _read(path: Path) -> dict[str, Any]:
+    """A json file that holds a definition.
+
+    Raises:
+        ValueError: it is no json object.
+    """
+    try:
+        definition = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except ValueError as error:
+        raise ValueError(f"skeleton {path} is no json file: {error}") from error
+    if not isinstance(definition, dict):
+        raise ValueError(f"skeleton {path} must hold a json object, got a {type(definition).__name__}")
+    return definition
+
+
 def build_skeleton(definition: str | Mapping[str, Any] | Skeleton) -> Skeleton:
     """A skeleton from a name, a dict, or a json file.
 
@@ -103,7 +117,7 @@ def build_skeleton(definition: str | Mapping[str, Any] | Skeleton) -> Skeleton:
             raise ValueError(
                 f"skeleton {definition!r} is neither a known name ({', '.join(SKELETONS)}) nor a json file that exists"
             )
-        definition = {"name": Path(definition).stem, **mmengine.load(definition)}
+        definition = {"name": Path(definition).stem, **_read(Path(definition))}
     known = {f.name for f in fields(Skeleton)}
     name = definition.get("name", "custom")
     if unknown := sorted(set(definition) - known):

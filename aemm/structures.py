@@ -1,4 +1,7 @@
-"""The six nouns every part of aemm speaks in: Sample, Targets, Batch, Maps, Peaks, Instances.
+"""The nouns that are made of tensors or on their way to become some: Sample, Targets, Batch, Maps, Peaks.
+
+With :class:`~aemm.records.Truth` and :class:`~aemm.records.Instances` they are the seven nouns that every
+part of aemm speaks in; all can be imported from here.
 
 Letters mean the same everywhere: B batch, N instances, K keypoints, C heatmap channels (K, or
 classes), T tag channels (C, or 1 when shared), L tag dimensions, P locations per instance, M peaks
@@ -7,54 +10,22 @@ per channel, ``h, w`` map cells, ``H, W`` pixels. Tags always have five axes ``(
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from aemm.geometry import PixelConvention
+from aemm.geometry import PixelConvention, map_warp
+from aemm.records import ImageId, Instances, Record, Truth, check_shape
+from aemm.skeletons import Skeleton
 
-if TYPE_CHECKING:
-    from aemm.skeletons import Skeleton
-
-ImageId = int | str
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, np.ndarray | Tensor):
-        kind = str(value.dtype).removeprefix("torch.")
-        return f"{kind}{tuple(value.shape)}"
-    if isinstance(value, list | tuple) and len(value) > 8:
-        return f"{type(value).__name__} of {len(value)}"
-    if isinstance(value, list) and any(isinstance(v, np.ndarray | Tensor) for v in value):
-        return "[" + ", ".join(_describe(v) for v in value) + "]"
-    return repr(value)
-
-
-class _Record:
-    """A dataclass that prints the shapes of its fields, not their contents."""
-
-    def __repr__(self) -> str:
-        """Name and shape of every field that is set."""
-        named = ((f.name, getattr(self, f.name)) for f in fields(self) if f.repr)  # type: ignore[arg-type]
-        body = ", ".join(f"{name}={_describe(value)}" for name, value in named if value is not None)
-        return f"{type(self).__name__}({body})"
-
-
-def _check(name: str, value: Any, shape: Sequence[int | None], hint: str = "") -> None:
-    """Raise ``ValueError`` unless ``value`` has ``shape``; None stands for any length."""
-    got = tuple(value.shape)
-    if len(got) != len(shape) or any(w is not None and w != g for w, g in zip(shape, got, strict=True)):
-        want = ", ".join("*" if s is None else str(s) for s in shape)
-        raise ValueError(f"{name} must have shape ({want}), got {got}{'; ' + hint if hint else ''}")
+__all__ = ["Batch", "ImageId", "Instances", "Maps", "Peaks", "Sample", "Targets", "Truth"]
 
 
 @dataclass(repr=False)
-class Sample(_Record):
+class Sample(Record):
     """One image with what is known about it, before it is batched.
 
     Attributes:
@@ -64,8 +35,6 @@ class Sample(_Record):
         keypoints: ``(N, K, 2) float32`` in pixels of ``image``.
         visible: ``(N, K)`` 0 not annotated, 1 annotated but hidden, 2 visible.
         masks: ``(N, H, W) bool`` of the instances, if the task has any.
-        boxes: ``(N, 4)`` xyxy in pixels of ``image``.
-        area: ``(N,)`` square pixels of the original image.
         labels: ``(N,) int64`` class of each instance.
         ignore: ``(H, W) bool``: crowd, unlabelled people, void, outside the image.
         warp: ``(3, 3)`` original pixels to pixels of ``image``.
@@ -74,6 +43,8 @@ class Sample(_Record):
         views: the same region as ``image`` shows, at further test scales.
         original: the image before any transform, for what corrects instances after decoding.
         skeleton: names, flips and order of the keypoints.
+        truth: what is known of the image, where the sample is evaluated; no transform touches it.
+        targets: one for each supervised stride; empty until the target transform.
         rng: the sample's own randomness; transforms draw from nothing else.
     """
 
@@ -83,8 +54,6 @@ class Sample(_Record):
     keypoints: np.ndarray | None = None
     visible: np.ndarray | None = None
     masks: np.ndarray | None = None
-    boxes: np.ndarray | None = None
-    area: np.ndarray | None = None
     labels: np.ndarray | None = None
     ignore: np.ndarray | None = None
     warp: np.ndarray = field(default_factory=lambda: np.eye(3))
@@ -93,6 +62,8 @@ class Sample(_Record):
     views: tuple[np.ndarray, ...] = ()
     original: np.ndarray | None = None
     skeleton: Skeleton | None = field(default=None, repr=False)
+    truth: Truth | None = None
+    targets: list[Targets] = field(default_factory=list)
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0), repr=False)
 
     def __post_init__(self) -> None:
@@ -102,33 +73,53 @@ class Sample(_Record):
         if (self.keypoints is None) != (self.visible is None):
             raise ValueError(f"image {self.image_id}: keypoints and visible come together or not at all")
         if self.keypoints is not None and self.visible is not None:
-            _check("keypoints", self.keypoints, (None, None, 2), f"image {self.image_id}")
-            _check("visible", self.visible, self.keypoints.shape[:2], f"image {self.image_id}")
+            check_shape("keypoints", self.keypoints, (None, None, 2), f"image {self.image_id}")
+            check_shape("visible", self.visible, self.keypoints.shape[:2], f"image {self.image_id}")
         if self.ignore is not None:
-            _check("ignore", self.ignore, self.image.shape[:2], f"image {self.image_id}")
+            check_shape("ignore", self.ignore, self.image.shape[:2], f"image {self.image_id}")
         if len(self.scales) != 1 + len(self.views):
             raise ValueError(f"image {self.image_id}: {len(self.scales)} scales, but {1 + len(self.views)} views")
-        _check("warp", self.warp, (3, 3))
+        check_shape("warp", self.warp, (3, 3))
+
+    def need_keypoints(self) -> tuple[np.ndarray, np.ndarray]:
+        """Keypoints ``(N, K, 2)`` and visibility ``(N, K)``.
+
+        Raises:
+            ValueError: the sample has none.
+        """
+        if self.keypoints is None or self.visible is None:
+            raise ValueError(f"image {self.image_id}: keypoints and visible are needed, got None")
+        return self.keypoints, self.visible
+
+    def need_masks(self) -> tuple[np.ndarray, np.ndarray]:
+        """Masks ``(N, H, W) bool`` and labels ``(N,)``.
+
+        Raises:
+            ValueError: the sample has none.
+        """
+        if self.masks is None or self.labels is None:
+            raise ValueError(f"image {self.image_id}: masks and labels are needed, got None")
+        return self.masks, self.labels
 
 
 @dataclass(repr=False)
-class Targets(_Record):
+class Targets(Record):
     """What one output stride is trained towards.
 
     Attributes:
         heatmaps: ``(C, h, w)``; with a leading B in a :class:`Batch`.
-        mask: ``(h, w)``, 0 where the loss must not look.
+        weight: ``(h, w)``, 0 where the loss must not look.
         tag_index: ``(N, P) int64`` flat into ``(T, h, w)``, -1 = absent; None where a stride has no tags.
     """
 
     heatmaps: Tensor
-    mask: Tensor
+    weight: Tensor
     tag_index: Tensor | None = None
 
     def __post_init__(self) -> None:
-        """Check that mask and heatmaps share a map size."""
+        """Check that weight and heatmaps share a map size."""
         want = (*self.heatmaps.shape[:-3], *self.heatmaps.shape[-2:])
-        _check("mask", self.mask, want, f"heatmaps are {tuple(self.heatmaps.shape)}")
+        check_shape("weight", self.weight, want, f"heatmaps are {tuple(self.heatmaps.shape)}")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -138,19 +129,20 @@ class Targets(_Record):
     def to(self, device: torch.device | str) -> Targets:
         """The same targets on another device."""
         index = None if self.tag_index is None else self.tag_index.to(device, non_blocking=True)
-        return Targets(self.heatmaps.to(device, non_blocking=True), self.mask.to(device, non_blocking=True), index)
+        return Targets(self.heatmaps.to(device, non_blocking=True), self.weight.to(device, non_blocking=True), index)
 
 
 @dataclass(repr=False)
-class Batch(_Record):
+class Batch(Record):
     """What a step of training or testing receives.
 
     Attributes:
         images: list of ``(B, 3, H, W)``; the base scale first, further test scales behind it.
         image_ids: B identifiers.
         image_sizes: B original ``(height, width)``.
-        warp: ``(B, 3, 3) float64``, original pixels to pixels of ``images[0]``.
+        warp: ``(B, 3, 3) float64`` array, original pixels to pixels of ``images[0]``.
         targets: one per supervised stride, each with a leading B; empty at test time.
+        truths: B, where the images are evaluated; else empty.
         scales: test scale of each of ``images``.
         convention: of the pixels of ``images`` and ``warp``.
         originals: B images before any transform, ``(H, W, 3) uint8``; empty unless the data keep them.
@@ -159,8 +151,9 @@ class Batch(_Record):
     images: list[Tensor]
     image_ids: list[ImageId]
     image_sizes: list[tuple[int, int]]
-    warp: Tensor
+    warp: np.ndarray
     targets: list[Targets] = field(default_factory=list)
+    truths: list[Truth] = field(default_factory=list)
     scales: tuple[float, ...] = (1.0,)
     convention: PixelConvention = "continuous"
     originals: list[np.ndarray] = field(default_factory=list)
@@ -171,12 +164,13 @@ class Batch(_Record):
         if len(self.scales) != len(self.images):
             raise ValueError(f"{len(self.images)} images, but {len(self.scales)} scales")
         for image in self.images:
-            _check("images", image, (count, 3, None, None))
-        _check("warp", self.warp, (count, 3, 3))
+            check_shape("images", image, (count, 3, None, None))
+        check_shape("warp", self.warp, (count, 3, 3))
         if len(self.image_sizes) != count:
             raise ValueError(f"{count} image_ids but {len(self.image_sizes)} image_sizes")
-        if len(self.originals) not in (0, count):
-            raise ValueError(f"{count} image_ids but {len(self.originals)} originals")
+        for name in ("originals", "truths"):
+            if len(getattr(self, name)) not in (0, count):
+                raise ValueError(f"{count} image_ids but {len(getattr(self, name))} {name}")
 
     def __len__(self) -> int:
         """Number of images."""
@@ -187,6 +181,15 @@ class Batch(_Record):
         """Height and width of the base images in pixels."""
         return self.images[0].shape[-2], self.images[0].shape[-1]
 
+    def map_warp(self, b: int, size: tuple[int, int]) -> np.ndarray:
+        """The one way from map coordinates to pixels of the original: a warp ``(3, 3)``.
+
+        Args:
+            b: which image.
+            size: ``(h, w)`` of the maps in cells.
+        """
+        return np.linalg.inv(self.warp[b]) @ map_warp(self.input_size, size, self.convention)
+
     def to(self, device: torch.device | str) -> Batch:
         """The same batch with images and targets on another device; ``warp`` stays where it is."""
         images = [image.to(device, non_blocking=True) for image in self.images]
@@ -194,7 +197,7 @@ class Batch(_Record):
 
 
 @dataclass(repr=False)
-class Maps(_Record):
+class Maps(Record):
     """What a network says about a batch, at one resolution.
 
     Attributes:
@@ -239,7 +242,7 @@ class Maps(_Record):
 
 
 @dataclass(repr=False)
-class Peaks(_Record):
+class Peaks(Record):
     """The strongest local maxima of every heatmap, best first.
 
     Attributes:
@@ -255,55 +258,5 @@ class Peaks(_Record):
     def __post_init__(self) -> None:
         """Check that the three arrays list the same peaks."""
         lead = tuple(self.scores.shape)
-        _check("cells", self.cells, (*lead, 2))
-        _check("tags", self.tags, (*lead, None))
-
-
-@dataclass(repr=False)
-class Instances(_Record):
-    """The instances found in one image; fields a task does not have are None.
-
-    Attributes:
-        image_id: the data set's own identifier.
-        image_size: ``(height, width)`` of the original image.
-        scores: ``(N,)``.
-        tags: ``(N, L)`` reference tag of every instance.
-        keypoints: ``(N, K, 2)`` in original image pixels.
-        keypoint_scores: ``(N, K)``; 0 = keypoint absent, its coordinates are then 0.
-        masks: N instance masks of the original size, run-length encoded as :mod:`aemm.ops.masks` writes them.
-        labels: ``(N,)`` class of every instance.
-        track_ids: ``(N,)`` identity over time.
-    """
-
-    image_id: ImageId
-    image_size: tuple[int, int]
-    scores: np.ndarray
-    tags: np.ndarray | None = None
-    keypoints: np.ndarray | None = None
-    keypoint_scores: np.ndarray | None = None
-    masks: list[Any] | None = None
-    labels: np.ndarray | None = None
-    track_ids: np.ndarray | None = None
-
-    def __post_init__(self) -> None:
-        """Check that every field lists the same N instances."""
-        count = len(self.scores)
-        for name in ("tags", "keypoints", "keypoint_scores", "masks", "labels", "track_ids"):
-            value = getattr(self, name)
-            if value is not None and len(value) != count:
-                raise ValueError(f"image {self.image_id}: {count} scores but {len(value)} {name}")
-        if self.keypoints is not None and self.keypoint_scores is not None:
-            _check("keypoint_scores", self.keypoint_scores, self.keypoints.shape[:2])
-
-    def __len__(self) -> int:
-        """Number of instances."""
-        return len(self.scores)
-
-    def __getitem__(self, rows: np.ndarray | slice) -> Instances:
-        """The chosen rows of every field."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        of_image = ("image_id", "image_size")
-        if self.masks is not None:
-            values["masks"] = [self.masks[row] for row in np.arange(len(self))[rows]]
-        kept = (*of_image, "masks")
-        return Instances(**{k: v if k in kept or v is None else v[rows] for k, v in values.items()})
+        check_shape("cells", self.cells, (*lead, 2))
+        check_shape("tags", self.tags, (*lead, None))

@@ -55,7 +55,7 @@ def scene(people: int, size: int, tag_dims: int = 2, seed: int = 0) -> tuple[Map
         tags[spot] = own[row, keypoint][:, None, None] + rng.normal(0, 0.05, tags[spot].shape)
     maps = Maps(torch.from_numpy(heat.astype(np.float32))[None], torch.from_numpy(tags.astype(np.float32))[None])
     image = torch.zeros(1, 3, 1, 1).expand(1, 3, 4 * size, 4 * size)
-    return maps, Batch([image], [0], [(4 * size, 4 * size)], torch.eye(3, dtype=torch.float64)[None])
+    return maps, Batch([image], [0], [(4 * size, 4 * size)], np.eye(3)[None])
 
 
 def decode_by_loops(decoder: PoseDecoder, maps: Maps, batch: Batch) -> Instances:

@@ -15,7 +15,7 @@ import torch
 from timing import median_ms, print_table
 
 from aemm.models.decoders import InstanceDecoder
-from aemm.ops.pixels import find_modes
+from aemm.ops.pixel_grouping import find_modes
 from aemm.structures import Batch, Maps
 
 
@@ -41,7 +41,7 @@ def scene(size: int, classes: int, instances: int, tag_dims: int, seed: int = 0)
         tags[label][:, area > 0] = 3 * n + rng.normal(0, 0.2, (tag_dims, int(area.sum())))
     maps = Maps(torch.from_numpy(heat)[None], torch.from_numpy(tags)[None])
     image = torch.zeros(1, 3, 1, 1).expand(1, 3, 4 * size, 4 * size)
-    return maps, Batch([image], [0], [(4 * size, 4 * size)], torch.eye(3, dtype=torch.float64)[None])
+    return maps, Batch([image], [0], [(4 * size, 4 * size)], np.eye(3)[None])
 
 
 def group_by_loops(decoder: InstanceDecoder, maps: Maps) -> int:

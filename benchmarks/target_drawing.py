@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from timing import median_ms, print_table, read_ms
 
-from aemm.datasets.transforms.targets import PoseTargets
+from aemm.datasets.transforms.pose_targets import PoseTargets
 from aemm.ops.heatmap import draw_gaussians
 from aemm.structures import Sample
 

@@ -67,8 +67,6 @@ def generated(cfg):
         keypoints=(corner + sides * rng.random((2, len(skeleton.keypoints), 2))).astype(np.float32),
         visible=np.full((2, len(skeleton.keypoints)), 2),
         masks=masks,
-        boxes=boxes,
-        area=masks.sum((1, 2)).astype(np.float32),
         labels=np.zeros(2, np.int64),
         ignore=np.zeros((SIDE, SIDE), bool),
         skeleton=skeleton,

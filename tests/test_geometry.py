@@ -72,7 +72,7 @@ def test_map_coordinates_and_back_are_the_identity(convention):
     points = np.random.default_rng(0).uniform(0, 500, (7, 2))
     sizes = (512, 768), (128, 192)
     there = geometry.to_map(points, *sizes, convention)
-    np.testing.assert_allclose(geometry.to_input(there, *sizes, convention), points)
+    np.testing.assert_allclose(geometry.apply_warp(there, geometry.map_warp(*sizes, convention)), points)
 
 
 def test_udp_puts_the_corners_of_image_and_map_together():
@@ -96,7 +96,8 @@ def test_what_is_encoded_comes_back_without_bias(style, convention):
         image = np.zeros((427, 640, 3), np.uint8)
         sample = Sample(image, 0, (427, 640), keypoints, np.full((1, 17), 2), skeleton=SKELETONS["coco"])
         sample = ResizeToFit(512, fit="short", convention=convention)(sample)
-        sample, (target,) = PoseTargets((4,), sigma=2.0, style=style)(sample)
+        sample = PoseTargets((4,), sigma=2.0, style=style)(sample)
+        (target,) = sample.targets
         maps = Maps(target.heatmaps[None], torch.zeros(1, 17, 1, *target.size))
         (found,) = decoder(maps, collate([sample]))
         ways.append((found.keypoints - keypoints)[0])

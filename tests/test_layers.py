@@ -10,11 +10,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # The longest prefix of a module's name decides. Equal names are one part, whose modules import each other freely.
 LAYERS = {
+    "aemm.records": 0,
     "aemm.structures": 0,
     "aemm.geometry": 0,
     "aemm.skeletons": 0,
     "aemm.registry": 0,
     "aemm.ops": 1,
+    "aemm.models.layers": 1,
     "aemm.evaluation.functional": 1,
     "aemm.datasets": 2,
     "aemm.models.preprocessor": 2,
@@ -32,7 +34,7 @@ LAYERS = {
     "configs": 4,
 }
 # What layer 3 puts together, but only through the registry; a package's own __init__ may gather its parts.
-THROUGH_REGISTRY = {name for name in LAYERS if name.startswith("aemm.models.")}
+THROUGH_REGISTRY = {name for name in LAYERS if name.startswith("aemm.models.") and LAYERS[name] == 2}
 EXTERNAL = {
     0: {"numpy", "torch", "mmengine"},
     1: {"numpy", "torch", "mmengine", "scipy", "cv2", "pycocotools", "hotcoco"},

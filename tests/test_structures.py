@@ -28,7 +28,7 @@ def test_records_print_shapes_and_not_contents():
     [
         (lambda: Maps(torch.zeros(1, 17, 8, 8), torch.zeros(1, 16, 1, 8, 8)), "T=1 or T=17.*tag_per_keypoint wrong"),
         (lambda: Maps(torch.zeros(17, 8, 8)), r"\(B, C, h, w\)"),
-        (lambda: Targets(torch.zeros(17, 8, 8), torch.zeros(8, 9)), r"mask must have shape \(8, 8\), got \(8, 9\)"),
+        (lambda: Targets(torch.zeros(17, 8, 8), torch.zeros(8, 9)), r"weight must have shape \(8, 8\), got \(8, 9\)"),
         (lambda: Sample(np.zeros((4, 4)), 1, (4, 4)), r"image 1 must be \(H, W, 3\)"),
         (lambda: Sample(np.zeros((4, 4, 3)), 1, (4, 4), keypoints=np.zeros((1, 2, 2))), "come together"),
         (lambda: Sample(np.zeros((4, 4, 3)), 1, (4, 4), ignore=np.zeros((4, 5))), r"ignore must have shape \(4, 4\)"),
@@ -37,8 +37,8 @@ def test_records_print_shapes_and_not_contents():
             lambda: Peaks(torch.zeros(1, 2, 3), torch.zeros(1, 2, 4, 2), torch.zeros(1, 2, 3, 1)),
             "cells must have shape",
         ),
-        (lambda: Batch([torch.zeros(2, 3, 4, 4)], [1], [(4, 4)], torch.eye(3)[None]), "images must have shape"),
-        (lambda: Batch([torch.zeros(1, 3, 4, 4)], [1], [], torch.eye(3)[None]), "1 image_ids but 0 image_sizes"),
+        (lambda: Batch([torch.zeros(2, 3, 4, 4)], [1], [(4, 4)], np.eye(3)[None]), "images must have shape"),
+        (lambda: Batch([torch.zeros(1, 3, 4, 4)], [1], [], np.eye(3)[None]), "1 image_ids but 0 image_sizes"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(build, message):
@@ -67,8 +67,8 @@ def test_maps_resize_as_a_pure_scale():
 
 def test_a_batch_moves_images_and_targets_but_not_the_warp():
     target = Targets(torch.zeros(1, 2, 2, 2), torch.ones(1, 2, 2), torch.zeros(1, 3, 2, dtype=torch.int64))
-    batch = Batch([torch.zeros(1, 3, 4, 6)], ["a"], [(4, 6)], torch.eye(3)[None], [target])
+    batch = Batch([torch.zeros(1, 3, 4, 6)], ["a"], [(4, 6)], np.eye(3)[None], [target])
     moved = batch.to("meta")
     assert moved.images[0].device.type == moved.targets[0].tag_index.device.type == "meta"
-    assert moved.warp.device.type == "cpu"
+    assert moved.warp is batch.warp
     assert (len(moved), moved.input_size) == (1, (4, 6))

@@ -109,7 +109,6 @@ class CocoInstanceDataset(SampleDataset):
             image_id=info["id"],
             image_size=size,
             masks=stacked,
-            area=stacked.sum((1, 2)).astype(np.float32),
             labels=np.array([label for label, _ in known], np.int64),
             ignore=ignore,
         )

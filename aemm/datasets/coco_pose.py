@@ -118,16 +118,12 @@ class CocoPoseDataset(SampleDataset):
                 ignore |= segmentation_mask(person, size)
         known = [person for person in people if _annotated(person)]
         points = np.array([p["keypoints"] for p in known], np.float32).reshape(len(known), len(self.keypoint_set), 3)
-        boxes = np.array([p.get("bbox", (0, 0, 0, 0)) for p in known], np.float32).reshape(len(known), 4)
-        boxes[:, 2:] += boxes[:, :2]
         return Sample(
             image=image,
             image_id=info["id"],
             image_size=size,
             keypoints=points[..., :2],
             visible=points[..., 2].astype(np.int64),
-            boxes=boxes,
-            area=np.array([p["area"] for p in known], np.float32),
             labels=np.zeros(len(known), np.int64),
             ignore=ignore,
             skeleton=self.keypoint_set,

@@ -27,7 +27,7 @@ def _stack_targets(parts: Sequence[Targets]) -> Targets:
     index = [part.tag_index for part in parts if part.tag_index is not None]
     return Targets(
         torch.stack([part.heatmaps for part in parts]),
-        torch.stack([part.mask for part in parts]),
+        torch.stack([part.weight for part in parts]),
         _stack_tag_index(index) if index else None,
     )
 
@@ -44,7 +44,7 @@ def _stack_images(images: Sequence[np.ndarray]) -> Tensor:
 
 
 @COLLATE_FUNCTIONS.register_module()
-def collate(items: Sequence[Sample | tuple[Sample, list[Targets]]]) -> Batch:
+def collate(samples: Sequence[Sample]) -> Batch:
     """Samples of one size, with or without targets, as a :class:`Batch`.
 
     Images stay ``uint8`` until the model's preprocessor has them on its device.
@@ -53,7 +53,6 @@ def collate(items: Sequence[Sample | tuple[Sample, list[Targets]]]) -> Batch:
         ValueError: the images differ in size; they are never padded here, since padding changes what
             a network sees with the company an image happens to keep.
     """
-    samples = [item[0] if isinstance(item, tuple) else item for item in items]
     for name, values in (
         ("scales", {sample.scales for sample in samples}),
         ("convention", {sample.convention for sample in samples}),
@@ -63,13 +62,14 @@ def collate(items: Sequence[Sample | tuple[Sample, list[Targets]]]) -> Batch:
     views = [
         _stack_images([(sample.image, *sample.views)[i] for sample in samples]) for i in range(len(samples[0].scales))
     ]
-    strides = [item[1] for item in items if isinstance(item, tuple)]
+    strides = zip(*(sample.targets for sample in samples), strict=True)
     return Batch(
         images=views,
         image_ids=[sample.image_id for sample in samples],
         image_sizes=[sample.image_size for sample in samples],
-        warp=torch.from_numpy(np.stack([sample.warp for sample in samples])),
-        targets=[_stack_targets(parts) for parts in zip(*strides, strict=True)],
+        warp=np.stack([sample.warp for sample in samples]),
+        targets=[_stack_targets(parts) for parts in strides],
+        truths=[sample.truth for sample in samples if sample.truth is not None],
         scales=samples[0].scales,
         convention=samples[0].convention,
         originals=[sample.original for sample in samples if sample.original is not None],

@@ -74,8 +74,6 @@ class SinglePersonDataset(CocoPoseDataset):
         sample = super().load(image)
         assert sample.keypoints is not None
         assert sample.visible is not None
-        assert sample.boxes is not None
-        assert sample.area is not None
         assert sample.labels is not None
         row = slice(place, place + 1)
         return replace(
@@ -83,8 +81,6 @@ class SinglePersonDataset(CocoPoseDataset):
             image_id=person["id"],
             keypoints=sample.keypoints[row],
             visible=sample.visible[row],
-            boxes=sample.boxes[row],
-            area=sample.area[row],
             labels=sample.labels[row],
             ignore=None,
         )

@@ -95,8 +95,6 @@ class SyntheticPoseDataset(SampleDataset):
             keypoints=people.keypoints,
             visible=people.visible,
             masks=people.masks if self.with_masks else None,
-            boxes=mask_boxes(people.masks),
-            area=people.masks.sum((1, 2)).astype(np.float32),
             labels=np.zeros(count, np.int64),
             ignore=np.zeros((height, width), bool),
             skeleton=self.keypoint_set,

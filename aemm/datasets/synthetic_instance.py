@@ -142,7 +142,6 @@ class SyntheticInstanceDataset(SampleDataset):
             image_id=index,
             image_size=self.image_size,
             masks=masks[fair],
-            area=seen[fair].astype(np.float32),
             labels=labels[fair],
             ignore=masks[~fair].any(0),
         )

@@ -22,7 +22,7 @@ from aemm.datasets.drawing import (
     told_apart,
 )
 from aemm.datasets.mpii import crop_sample, group_box
-from aemm.datasets.synthetic import describe_people, mask_boxes, person_category, write_coco
+from aemm.datasets.synthetic import describe_people, person_category, write_coco
 from aemm.evaluation.functional.mpii_mat import PERSON_HEIGHT
 from aemm.registry import DATASETS
 from aemm.skeletons import Skeleton
@@ -145,8 +145,6 @@ class SyntheticMpiiDataset(SampleDataset):
                 sample,
                 keypoints=keypoints,
                 visible=visible,
-                boxes=mask_boxes(masks),
-                area=masks.sum((1, 2)).astype(np.float32),
                 labels=np.zeros(len(masks), np.int64),
                 ignore=np.zeros(size, bool),
             )

@@ -246,7 +246,6 @@ class VocInstanceDataset(SampleDataset):
             image_id=name,
             image_size=image.shape[:2],
             masks=found.masks,
-            area=found.masks.sum((1, 2)).astype(np.float32),
             labels=found.labels,
             ignore=found.void,
         )

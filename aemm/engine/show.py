@@ -18,7 +18,7 @@ from aemm.ops.image import warp_image
 from aemm.registry import HOOKS
 from aemm.skeletons import build_skeleton
 from aemm.structures import Batch, ImageId, Instances
-from aemm.visualization import draw_result, map_warp, save_picture
+from aemm.visualization import draw_result, save_picture
 
 
 def file_name(image_id: ImageId) -> str:
@@ -56,9 +56,10 @@ class ShowHook(Hook):
         skeleton = build_skeleton(meta["skeleton"]) if "skeleton" in meta else None
         for i, found in enumerate(outputs):
             image = data_batch.images[0][i].permute(1, 2, 0).numpy()
-            back = np.linalg.inv(data_batch.warp[i].numpy())
-            original = warp_image(np.ascontiguousarray(image), back, found.image_size)
-            picture = draw_result(original, found, skeleton, maps, i, map_warp(data_batch, maps, i))
+            back = np.linalg.inv(data_batch.warp[i])
+            original = warp_image(np.ascontiguousarray(image), back, found.image_size, convention=data_batch.convention)
+            warp = data_batch.map_warp(i, maps.size)
+            picture = draw_result(original, found, skeleton, maps, i, warp, data_batch.convention)
             save_picture(self.folder / file_name(found.image_id), picture)
             self._drawn += 1
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import mmengine
 from pycocotools import mask as rle
 
-from aemm.ops.masks import Mask
+from aemm.records import Mask
 from aemm.structures import Instances
 
 

@@ -12,8 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from aemm.ops.heatmap import check_choice
 from aemm.ops.maps import hflip, merge_maps
+from aemm.records import check_choice
 from aemm.registry import MODELS
 from aemm.structures import Batch, Maps
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
 
 import numpy as np
 import torch
@@ -17,10 +16,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from aemm.ops.assignment import assign
-
-TagDistance = Literal["rms", "l2"]
-AssignmentTie = Literal["solver", "munkres", "nearest"]
-EqualTags = Literal["apart", "overwrite"]
+from aemm.records import AssignmentTie, EqualTags, TagDistance
 
 _NEAREST = 1e-6  # weight of the true distance: it decides between equal costs and outweighs no visible score
 _SIDE = 8  # of the blocks of a look-up in cells, a power of two

@@ -8,7 +8,7 @@ M peaks per channel, ``h, w`` map cells. Map coordinates are continuous: cell ``
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from aemm.records import check_choice
 from aemm.structures import Maps, Peaks
 
 TargetStyle = Literal["newell", "higherhrnet", "unbiased"]
@@ -264,13 +265,6 @@ def _gaussian_top(flat: Tensor, start: Tensor, at: Tensor, step: int, length: in
     bend = before - 2 * center + after
     top = 0.5 * (before - after) / np.minimum(bend, -1e-6) + (middle - at).cpu().numpy()
     return torch.from_numpy(np.where(bend < 0, top.clip(-0.5, 0.5), 0)).to(at.device, torch.float32)
-
-
-def check_choice(name: str, value: object, choices: object) -> None:
-    """Raise ``ValueError`` unless ``value`` is one of a ``Literal``'s values."""
-    known = get_args(choices)
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
 
 
 def _check_window(window: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from aemm.geometry import apply_warp, extent, to_input, to_map
+from aemm.geometry import apply_warp, extent, to_map
 from aemm.structures import Batch, Maps
 
 
@@ -77,7 +77,7 @@ def clear_padding(heatmaps: torch.Tensor, batch: Batch) -> torch.Tensor:
     copy = heatmaps
     for b, (rows, columns) in enumerate(batch.image_sizes):
         ends = np.array([[0.0, 0.0], [extent(columns, batch.convention), extent(rows, batch.convention)]])
-        pixels = apply_warp(ends, batch.warp[b].double().cpu().numpy())
+        pixels = apply_warp(ends, batch.warp[b])
         cells = to_map(pixels, batch.input_size, (height, width), batch.convention)
         left, top = np.floor(cells.min(0)).astype(int).clip(0)
         right, bottom = np.ceil(cells.max(0)).astype(int).clip(0)
@@ -87,19 +87,3 @@ def clear_padding(heatmaps: torch.Tensor, batch: Batch) -> torch.Tensor:
             inside[top:bottom, left:right] = True
             copy[b].masked_fill_(~inside, 0)
     return copy
-
-
-def points_to_image(points: np.ndarray, map_size: tuple[int, int], batch: Batch, b: int) -> np.ndarray:
-    """Map coordinates of one image of a batch in pixels of the original.
-
-    Args:
-        points: ``(..., 2)``.
-        map_size: ``(h, w)`` of the maps in cells.
-        batch: its images' size, ``convention`` and ``warp``.
-        b: which image.
-
-    Returns:
-        ``(..., 2) float32``.
-    """
-    pixels = to_input(points.astype(np.float64), batch.input_size, map_size, batch.convention)
-    return apply_warp(pixels, np.linalg.inv(batch.warp[b].double().cpu().numpy())).astype(np.float32)

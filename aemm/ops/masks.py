@@ -7,19 +7,11 @@ bytes, so that it can go into json as it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
 
 import numpy as np
 from pycocotools import mask as rle
 
-from aemm.structures import Instances
-
-
-class Mask(TypedDict):
-    """A run-length encoded mask: ``size`` is ``[H, W]``, ``counts`` COCO's compressed run lengths."""
-
-    size: list[int]
-    counts: str
+from aemm.records import Instances, Mask
 
 
 def encode_mask(mask: np.ndarray) -> Mask:

@@ -126,7 +126,7 @@ class SinglePersonRefiner:
             images=[torch.from_numpy(crops).permute(0, 3, 1, 2)],
             image_ids=list(range(len(squares))),
             image_sizes=[(image.shape[0], image.shape[1])] * len(squares),
-            warp=torch.from_numpy(warps),
+            warp=warps,
         )
 
     def _load(self) -> None:

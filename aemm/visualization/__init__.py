@@ -9,7 +9,6 @@ from aemm.visualization.draw import (
     draw_truth,
     instance_color,
     line_width,
-    map_warp,
     save_picture,
     side_by_side,
 )
@@ -23,7 +22,6 @@ __all__ = [
     "draw_truth",
     "instance_color",
     "line_width",
-    "map_warp",
     "save_picture",
     "side_by_side",
 ]

@@ -15,11 +15,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from aemm.geometry import scaling
+from aemm.geometry import PixelConvention, apply_warp, scaling, to_corners
 from aemm.ops.image import warp_image
-from aemm.ops.masks import decode_masks
+from aemm.ops.masks import decode_masks, encode_mask
 from aemm.skeletons import Skeleton
-from aemm.structures import Batch, Instances, Maps, Sample
+from aemm.structures import Instances, Maps, Sample
 
 Color = tuple[int, int, int]
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -134,12 +134,6 @@ def draw_masks(image: np.ndarray, masks: Any, opacity: float = 0.45) -> np.ndarr
     return picture
 
 
-def map_warp(batch: Batch, maps: Maps, index: int) -> np.ndarray:
-    """Warp ``(3, 3)`` from cells of ``maps`` to pixels of the original image ``index`` of ``batch``."""
-    (height, width), (rows, columns) = batch.input_size, maps.size
-    return np.linalg.inv(batch.warp[index].numpy()) @ scaling(width / columns, height / rows)
-
-
 def draw_heatmaps(image: np.ndarray, maps: Maps, index: int = 0, warp: np.ndarray | None = None) -> np.ndarray:
     """The strongest heatmap of every cell as a colour over the image: blue low, red one.
 
@@ -147,7 +141,7 @@ def draw_heatmaps(image: np.ndarray, maps: Maps, index: int = 0, warp: np.ndarra
         image: ``(H, W, 3) uint8`` RGB.
         maps: of a batch.
         index: which image of the batch.
-        warp: ``(3, 3)`` cells to pixels of ``image``, as :func:`map_warp` makes it; by default the maps
+        warp: ``(3, 3)`` cells to pixels of ``image``, as ``Batch.map_warp`` makes it; by default the maps
             are stretched over the image.
     """
     heat = _over(image, maps.heatmaps[index].detach().float().amax(0).cpu().numpy(), warp).clip(0, 1)
@@ -232,6 +226,7 @@ def draw_result(
     maps: Maps | None = None,
     index: int = 0,
     warp: np.ndarray | None = None,
+    convention: PixelConvention = "continuous",
     threshold: float = 0.1,
     min_side: int = 384,
 ) -> np.ndarray:
@@ -243,10 +238,15 @@ def draw_result(
         skeleton: needed where the instances have keypoints.
         maps: what the network said, of a batch.
         index: which image of the batch.
-        warp: ``(3, 3)`` cells of ``maps`` to pixels of ``image``, as :func:`map_warp` makes it.
+        warp: ``(3, 3)`` cells of ``maps`` to pixels of ``image``, as ``Batch.map_warp`` makes it.
+        convention: of the keypoints and of ``warp``.
         threshold: keypoints and tags below it are left out.
         min_side: smaller images are enlarged by a whole number until their longer side has as many pixels.
     """
+    corners = to_corners(convention)
+    warp = None if warp is None else corners @ warp
+    if instances.keypoints is not None:
+        instances = replace(instances, keypoints=apply_warp(instances.keypoints, corners))
     zoom = max(1, -(-min_side // max(image.shape[:2])))
     if zoom > 1:
         warp = None if warp is None else scaling(zoom) @ warp
@@ -284,11 +284,14 @@ def _enlarged(picture: np.ndarray, zoom: int) -> np.ndarray:
 
 def _scaled(instances: Instances, zoom: int) -> Instances:
     """The same instances in a picture ``zoom`` times as large."""
+    height, width = instances.image_size
     keypoints, masks = instances.keypoints, instances.masks
+    block = np.ones((zoom, zoom), bool)
     return replace(
         instances,
+        image_size=(height * zoom, width * zoom),
         keypoints=None if keypoints is None else keypoints * zoom,
-        masks=None if masks is None else [np.kron(_pixels(mask), np.ones((zoom, zoom), bool)) for mask in masks],
+        masks=None if masks is None else [encode_mask(np.kron(_pixels(mask), block)) for mask in masks],
     )
 
 

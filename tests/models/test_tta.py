@@ -148,7 +148,7 @@ class Eye:
 def batch_of(*sizes: tuple[int, int], scales: tuple[float, ...] | None = None, count: int = 2) -> Batch:
     generator = torch.Generator().manual_seed(1)
     images = [torch.rand(count, 3, *size, generator=generator) for size in sizes]
-    warp = torch.eye(3, dtype=torch.float64).repeat(count, 1, 1)
+    warp = np.stack([np.eye(3)] * count)
     names = list(range(count))
     return Batch(images, names, [sizes[0]] * count, warp, scales=scales or (1.0,) * len(sizes))
 

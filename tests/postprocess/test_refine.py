@@ -151,7 +151,7 @@ def test_the_model_hands_originals_to_its_postprocessors_or_says_what_is_missing
     model = refiner().model
     assert isinstance(model, Embedder)
     model.postprocessors = [Shift()]
-    batch = Batch([torch.zeros(1, 3, 64, 64)], [1], [(64, 64)], torch.eye(3, dtype=torch.float64)[None])
+    batch = Batch([torch.zeros(1, 3, 64, 64)], [1], [(64, 64)], np.eye(3)[None])
     with pytest.raises(ValueError, match="KeepOriginal"):
         model(batch, mode="predict")
     batch.originals = [np.zeros((240, 320, 3), np.uint8)]

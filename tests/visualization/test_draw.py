@@ -14,7 +14,6 @@ from aemm.visualization import (
     draw_tags,
     draw_truth,
     instance_color,
-    map_warp,
     save_picture,
     side_by_side,
 )
@@ -174,9 +173,9 @@ def test_maps_follow_the_warp_back_to_the_original_image():
     heatmaps = torch.zeros(1, 1, 32, 48)  # stride 4 of 128 x 192
     heatmaps[0, 0, 15:17, 5:7] = 1
     maps = Maps(heatmaps)
-    warp = torch.from_numpy(scaling(2) @ mirror(96))[None]
+    warp = (scaling(2) @ mirror(96))[None]
     batch = Batch([torch.zeros(1, 3, 128, 192)], [1], [(64, 96)], warp)
-    drawn = draw_heatmaps(grey(), maps, warp=map_warp(batch, maps, 0)).astype(int)
+    drawn = draw_heatmaps(grey(), maps, warp=batch.map_warp(0, maps.size)).astype(int)
     rows, columns = np.nonzero(drawn[..., 0] - drawn[..., 2] > 80)
     assert abs(columns.mean() + 0.5 - (96 - 12)) < 0.3
     assert abs(rows.mean() + 0.5 - 32) < 0.3

@@ -20,7 +20,7 @@ import torch
 from mmengine.config import Config
 from pycocotools.coco import COCO
 
-from aemm.datasets.transforms.targets import PoseTargets
+from aemm.datasets.transforms.pose_targets import PoseTargets
 from aemm.evaluation.coco_metric import coco_keypoints
 from aemm.evaluation.functional.coco import evaluate_keypoints
 from aemm.geometry import apply_warp, round_up, scaling
@@ -85,7 +85,7 @@ def truth_maps(sample: Sample, stride: int, style: TargetStyle) -> Maps:
     Returns:
         Maps of one image, L = 1: the n-th person with a keypoint has the tag 10 n, cells of nobody -100.
     """
-    (target,) = PoseTargets([stride], style=style).transform(sample)[1]
+    (target,) = PoseTargets([stride], style=style).transform(sample).targets
     assert target.tag_index is not None
     channels, height, width = target.heatmaps.shape
     tags = np.full((channels, height, width), -100.0, np.float32)
@@ -110,7 +110,7 @@ def decode_truth(sample: Sample, stride: int, style: TargetStyle, decoder: PoseD
         [torch.zeros(1, 3, 1, 1).expand(1, 3, height, width)],
         [sample.image_id],
         [sample.image_size],
-        torch.from_numpy(sample.warp)[None],
+        sample.warp[None],
     )
     maps = truth_maps(sample, stride, style)
     found = decoder(maps, batch)[0]

@@ -17,7 +17,7 @@ from aemm.structures import Sample
 
 
 def warp_sample(sample: Sample, warp: np.ndarray, size: tuple[int, int]) -> Sample:
-    """A sample with image, keypoints, boxes and masks taken through a warp.
+    """A sample with image, keypoints and masks taken through a warp.
 
     What lies outside the source becomes black and is ignored by the losses. Keypoints that leave the
     image count as not annotated. Images are resampled by the sample's pixel convention.
@@ -31,14 +31,12 @@ def warp_sample(sample: Sample, warp: np.ndarray, size: tuple[int, int]) -> Samp
     image = warp_image(sample.image, warp, size, convention=convention)
     ignore = np.zeros(sample.image.shape[:2], bool) if sample.ignore is None else sample.ignore
     warped_ignore = warp_image(ignore.astype(np.uint8) * 255, warp, size, fill=255, convention=convention) > 127
-    keypoints, visible, boxes, masks = sample.keypoints, sample.visible, sample.boxes, sample.masks
+    keypoints, visible = sample.keypoints, sample.visible
+    masks = sample.masks
     if keypoints is not None and visible is not None:
         keypoints = geometry.apply_warp(keypoints, warp)
         inside = ((keypoints >= 0) & (keypoints < (size[1], size[0]))).all(-1)
         visible = np.where(inside, visible, 0)
-    if boxes is not None:
-        corners = geometry.apply_warp(boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]], warp)
-        boxes = np.concatenate([corners.min(1), corners.max(1)], axis=1)
     if masks is not None:
         warped = [
             warp_image(m.astype(np.uint8), warp, size, interpolation=cv2.INTER_NEAREST, convention=convention)
@@ -51,7 +49,6 @@ def warp_sample(sample: Sample, warp: np.ndarray, size: tuple[int, int]) -> Samp
         ignore=warped_ignore,
         keypoints=keypoints,
         visible=visible,
-        boxes=boxes,
         masks=masks,
         warp=warp @ sample.warp,
     )
@@ -126,14 +123,12 @@ class RandomFlip(BaseTransform):
 def flip_sample(sample: Sample) -> Sample:
     """The mirrored sample, exactly: no pixel is resampled."""
     warp = geometry.mirror(sample.image.shape[1], sample.convention)
-    keypoints, visible, boxes = sample.keypoints, sample.visible, sample.boxes
+    keypoints, visible = sample.keypoints, sample.visible
     if keypoints is not None and visible is not None:
         if sample.skeleton is None:
             raise ValueError(f"image {sample.image_id}: keypoints cannot be flipped without a skeleton's flip_index")
         order = list(sample.skeleton.flip_index)
         keypoints, visible = geometry.apply_warp(keypoints, warp)[:, order], visible[:, order]
-    if boxes is not None:
-        boxes = np.stack([warp[0, 2] - boxes[:, 2], boxes[:, 1], warp[0, 2] - boxes[:, 0], boxes[:, 3]], axis=1)
     return replace(
         sample,
         image=np.ascontiguousarray(sample.image[:, ::-1]),
@@ -142,6 +137,5 @@ def flip_sample(sample: Sample) -> Sample:
         masks=None if sample.masks is None else np.ascontiguousarray(sample.masks[..., ::-1]),
         keypoints=keypoints,
         visible=visible,
-        boxes=boxes,
         warp=warp @ sample.warp,
     )

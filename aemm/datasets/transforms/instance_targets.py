@@ -1,8 +1,9 @@
-"""Targets of instance segmentation: a heatmap per class, the mask of the loss, and pixels to read tags at."""
+"""Targets of instance segmentation: a heatmap per class, the weight of the loss, and pixels to read tags at."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -58,18 +59,16 @@ class InstanceTargets(BaseTransform):
             raise ValueError(f"tag_strides must be some of the strides {list(self.strides)}, got also {extra}")
         self.tag_per_class = tag_per_class
 
-    def transform(self, results: Sample) -> tuple[Sample, list[Targets]]:
-        """The sample and its targets, in the order of ``strides``.
+    def transform(self, sample: Sample) -> Sample:
+        """The sample with its targets, in the order of ``strides``.
 
         Raises:
             ValueError: the sample has no masks, a label without heatmap, or a stride does not divide its image.
         """
-        sample = results
-        if sample.masks is None or sample.labels is None:
-            raise ValueError(f"image {sample.image_id}: masks and labels are needed to make instance targets, got None")
-        if len(sample.labels) and not 0 <= sample.labels.min() <= sample.labels.max() < self.num_classes:
+        masks, labels = sample.need_masks()
+        if len(labels) and not 0 <= labels.min() <= labels.max() < self.num_classes:
             raise ValueError(
-                f"image {sample.image_id}: labels must be in 0..{self.num_classes - 1}, got {sample.labels.max()}; "
+                f"image {sample.image_id}: labels must be in 0..{self.num_classes - 1}, got {labels.max()}; "
                 "does num_classes fit the data set's classes?"
             )
         height, width = sample.image.shape[:2]
@@ -78,9 +77,9 @@ class InstanceTargets(BaseTransform):
                 f"image {sample.image_id}: every stride of {list(self.strides)} must divide the image, got height "
                 f"{height} and width {width}; does the pipeline resize to a fixed size?"
             )
-        side = np.sqrt(sample.masks.sum((1, 2)))
+        side = np.sqrt(masks.sum((1, 2)))
         taught = (side > 0) & (side >= self.size_range[0]) & (side <= self.size_range[1])
-        return sample, [self._targets(sample, sample.masks, sample.labels, taught, s) for s in self.strides]
+        return replace(sample, targets=[self._targets(sample, masks, labels, taught, s) for s in self.strides])
 
     def _targets(
         self, sample: Sample, masks: np.ndarray, labels: np.ndarray, taught: np.ndarray, stride: int
@@ -90,13 +89,15 @@ class InstanceTargets(BaseTransform):
         for label in np.unique(labels[taught]):
             heatmaps[label] = coverage(masks[taught & (labels == label)].any(0), stride)
         ignore = np.zeros(sample.image.shape[:2], bool) if sample.ignore is None else sample.ignore
-        mask = (coverage(ignore, stride) <= 0.5).astype(np.float32)  # a cell counts unless most of it is to be ignored
+        weight = (coverage(ignore, stride) <= 0.5).astype(
+            np.float32
+        )  # a cell counts unless most of it is to be ignored
         if not taught.all():
-            mask[coverage(masks[~taught].any(0), stride) > 0] = 0
+            weight[coverage(masks[~taught].any(0), stride) > 0] = 0
         index = None
         if stride in self.tag_strides:
             index = torch.from_numpy(self._tag_index(sample.rng, masks[taught], labels[taught], stride))
-        return Targets(torch.from_numpy(heatmaps), torch.from_numpy(mask), index)
+        return Targets(torch.from_numpy(heatmaps), torch.from_numpy(weight), index)
 
     def _tag_index(self, rng: np.random.Generator, masks: np.ndarray, labels: np.ndarray, stride: int) -> np.ndarray:
         """Flat places ``(N, P)`` in ``(T, h, w)``, -1 where an instance has fewer cells than P."""

@@ -9,7 +9,7 @@ from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from aemm.ops.blocks import check_sides, recompute
+from aemm.models.layers import check_sides, recompute
 from aemm.registry import MODELS
 
 

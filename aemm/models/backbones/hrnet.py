@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from aemm.ops.blocks import BasicBlock, Bottleneck, check_sides, conv_norm, recompute, residual_layer
+from aemm.models.layers import BasicBlock, Bottleneck, check_sides, conv_norm, recompute, residual_layer
 from aemm.registry import MODELS
 
 

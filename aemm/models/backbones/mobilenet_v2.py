@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from aemm.ops.blocks import check_sides, recompute
+from aemm.models.layers import check_sides, recompute
 from aemm.registry import MODELS
 
 # expansion, channels, blocks, stride: table 2 of the paper

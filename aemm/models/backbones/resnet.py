@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from aemm.ops.blocks import Bottleneck, check_sides, recompute, residual_layer
+from aemm.models.layers import Bottleneck, check_sides, recompute, residual_layer
 from aemm.registry import MODELS
 
 _BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from aemm.geometry import apply_warp, scaling, to_input, translation
-from aemm.ops.grouping import TagDistance
-from aemm.ops.heatmap import check_choice
+from aemm.geometry import apply_warp, to_corners, translation
 from aemm.ops.image import warp_image
-from aemm.ops.masks import Mask, encode_mask, merge_proposals
-from aemm.ops.pixels import PixelGroups, group_pixels
+from aemm.ops.masks import encode_mask, merge_proposals
+from aemm.ops.pixel_grouping import PixelGroups, group_pixels
+from aemm.records import Mask, TagDistance, check_choice
 from aemm.registry import DECODERS
 from aemm.structures import Batch, Instances, Maps
 
@@ -27,7 +26,7 @@ class InstanceDecoder:
         num_classes: C, heatmaps of the model.
         threshold: a cell belongs to the mask of a class if its heatmap is above it.
         radius: instances of a class whose tags are nearer than this are one.
-        bandwidth: smoothing of the tags' histogram, see :func:`aemm.ops.pixels.find_modes`.
+        bandwidth: smoothing of the tags' histogram, see :func:`aemm.ops.pixel_grouping.find_modes`.
         distance: of tags, 'l2', or 'rms' which divides by L under the root: it suits tags of several views,
             where distance and noise both grow with their number.
         min_cells: smallest number of map cells of an instance.
@@ -111,7 +110,8 @@ class InstanceDecoder:
 
     def _instances(self, heatmaps: np.ndarray, groups: PixelGroups, batch: Batch, b: int) -> Instances:
         """Masks at the original size of the groups of image ``b``, best first, small ones left out."""
-        size, warp = batch.image_sizes[b], self._map_warp(heatmaps.shape[1:], batch, b)
+        size = batch.image_sizes[b]
+        warp = to_corners(batch.convention) @ batch.map_warp(b, (heatmaps.shape[1], heatmaps.shape[2]))
         owner, labels, tags, scores = (value.cpu().numpy() for value in groups)
         order = np.argsort(-scores, kind="stable")
         masks: list[Mask] = []
@@ -135,16 +135,6 @@ class InstanceDecoder:
             masks=masks,
             labels=labels[kept],
         )
-
-    @staticmethod
-    def _map_warp(map_size: tuple[int, ...], batch: Batch, b: int) -> np.ndarray:
-        """Warp ``(3, 3)`` of map coordinates to pixels of the original image ``b``, whose middles lie at halves."""
-        ends = to_input(
-            np.array([[0.0, 0.0], [1.0, 1.0]]), batch.input_size, (map_size[0], map_size[1]), batch.convention
-        )
-        to_pixels = translation(*ends[0]) @ scaling(*(ends[1] - ends[0]))
-        middle = 0.5 if batch.convention == "udp" else 0.0
-        return translation(middle, middle) @ np.linalg.inv(batch.warp[b].double().cpu().numpy()) @ to_pixels
 
     def _mask(
         self, heatmap: np.ndarray, cells: np.ndarray, warp: np.ndarray, size: tuple[int, int]

@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aemm.ops.grouping import AssignmentTie, EqualTags, TagDistance, fill_missing, group_by_tags
-from aemm.ops.heatmap import SubpixelKind, TieRule, check_choice, subpixel, top_peaks
-from aemm.ops.maps import clear_padding, points_to_image
+from aemm.geometry import apply_warp
+from aemm.ops.grouping import fill_missing, group_by_tags
+from aemm.ops.heatmap import SubpixelKind, TieRule, subpixel, top_peaks
+from aemm.ops.maps import clear_padding
+from aemm.records import AssignmentTie, EqualTags, TagDistance, check_choice
 from aemm.registry import DECODERS
 from aemm.skeletons import Skeleton, build_skeleton
 from aemm.structures import Batch, Instances, Maps
@@ -173,7 +175,7 @@ class PoseDecoder:
         if self.filled_border == "authors":
             last = heatmaps.shape[1] - 1, heatmaps.shape[0] - 1
             points = torch.where(absent[..., None], subpixel(heatmaps, at, self.subpixel, self.tie, last), points)
-        keypoints = points_to_image(points.cpu().numpy(), maps.size, batch, b)
+        keypoints = apply_warp(points.cpu().double().numpy(), batch.map_warp(b, maps.size)).astype(np.float32)
         return Instances(
             image_id=batch.image_ids[b],
             image_size=batch.image_sizes[b],

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from aemm.ops.heatmap import SubpixelKind, TieRule, check_choice, subpixel
-from aemm.ops.maps import points_to_image
+from aemm.geometry import apply_warp
+from aemm.ops.heatmap import SubpixelKind, TieRule, subpixel
+from aemm.records import check_choice
 from aemm.registry import DECODERS
 from aemm.skeletons import Skeleton, build_skeleton
 from aemm.structures import Batch, Instances, Maps
@@ -66,7 +67,7 @@ class SinglePersonDecoder:
         found = []
         for b in range(count):
             points = subpixel(heatmaps[b], cells[b, None], self.subpixel, self.tie)  # (1, K, 2)
-            keypoints = points_to_image(points.cpu().numpy(), (height, width), batch, b)
+            keypoints = apply_warp(points.cpu().double().numpy(), batch.map_warp(b, (height, width))).astype(np.float32)
             keypoint_scores = scores[b, None].clamp(min=0).cpu().numpy()
             found.append(
                 Instances(

@@ -10,7 +10,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from aemm.models.heads.stages import check_stages, split_maps, stage_losses
-from aemm.ops.blocks import upsampling
+from aemm.models.layers import upsampling
 from aemm.ops.tags import add_coordinates
 from aemm.registry import MODELS
 from aemm.structures import Maps, Targets

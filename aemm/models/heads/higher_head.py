@@ -10,7 +10,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from aemm.models.heads.stages import check_stages, split_maps, stage_losses
-from aemm.ops.blocks import BasicBlock, residual_layer, upsampling
+from aemm.models.layers import BasicBlock, residual_layer, upsampling
 from aemm.ops.maps import merge_maps
 from aemm.registry import MODELS
 from aemm.structures import Maps, Targets

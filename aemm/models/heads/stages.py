@@ -64,7 +64,7 @@ def stage_losses(
     Args:
         stages: maps of every stage; those with tags are trained to group.
         targets: one for each size.
-        heatmap_loss: of ``(heatmaps, target, mask)``.
+        heatmap_loss: of ``(heatmaps, target, weight)``.
         grouping_loss: of ``(tags, tag_index)``, gives pull and push.
         combine: ``'mean'`` or ``'sum'`` over the stages.
         train_heatmaps: for each stage whether its heatmaps are trained.
@@ -81,7 +81,7 @@ def stage_losses(
     for maps, has_heatmaps in zip(stages, train_heatmaps, strict=True):
         target = target_of(maps, targets)
         if has_heatmaps:
-            sums["loss_heatmap"].append(heatmap_loss(maps.heatmaps, target.heatmaps, target.mask))
+            sums["loss_heatmap"].append(heatmap_loss(maps.heatmaps, target.heatmaps, target.weight))
         if maps.tags is not None:
             if target.tag_index is None:
                 raise ValueError(

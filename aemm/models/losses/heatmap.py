@@ -9,9 +9,9 @@ from aemm.registry import MODELS
 
 @MODELS.register_module()
 class HeatmapMSELoss(nn.Module):
-    """Mean squared error between heatmaps and targets, 0 where the mask says so.
+    """Mean squared error between heatmaps and targets, 0 where the weight is 0.
 
-    The mean goes over all cells, masked ones included, as both references do.
+    The mean goes over all cells, those of weight 0 included, as both references do.
 
     Args:
         weight: factor on the result.
@@ -23,13 +23,13 @@ class HeatmapMSELoss(nn.Module):
         super().__init__()
         self.weight = weight
 
-    def forward(self, heatmaps: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, heatmaps: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         """Scalar loss in fp32.
 
         Args:
             heatmaps: ``(B, C, h, w)`` predicted.
             target: ``(B, C, h, w)``.
-            mask: ``(B, h, w)``, 0 = ignore.
+            weight: ``(B, h, w)``, 0 = ignore.
         """
-        error = (heatmaps.float() - target.float()).square() * mask[:, None]
+        error = (heatmaps.float() - target.float()).square() * weight[:, None]
         return error.mean() * self.weight

@@ -20,7 +20,6 @@ def _sample(height=60, width=80, seed=0):
         image_size=(height, width),
         keypoints=points,
         visible=np.full((4, 3), 2),
-        boxes=np.concatenate([points.min(1), points.max(1)], 1),
         masks=rng.random((4, height, width)) > 0.5,
         ignore=np.zeros((height, width), bool),
         skeleton=SKELETON,
@@ -34,7 +33,7 @@ def _dot(height, width, x, y):
     image[y, x] = 255
     sample = _sample(height, width)
     points = np.full((1, 3, 2), (x + 0.5, y + 0.5), np.float32)
-    return replace(sample, image=image, keypoints=points, visible=np.full((1, 3), 2), boxes=None, masks=None)
+    return replace(sample, image=image, keypoints=points, visible=np.full((1, 3), 2), masks=None)
 
 
 def _centroid(image):
@@ -83,7 +82,7 @@ def test_what_lies_outside_the_source_is_ignored_and_its_keypoints_are_not_annot
 def test_flipping_twice_is_the_identity():
     sample = _sample()
     twice = flip_sample(flip_sample(sample))
-    for name in ("image", "keypoints", "visible", "boxes", "masks", "ignore", "warp"):
+    for name in ("image", "keypoints", "visible", "masks", "ignore", "warp"):
         np.testing.assert_allclose(getattr(twice, name), getattr(sample, name), atol=1e-4, err_msg=name)
 
 
@@ -93,7 +92,6 @@ def test_a_flip_mirrors_places_and_swaps_left_and_right():
     np.testing.assert_allclose(out.keypoints[:, 0], [80, 0] + sample.keypoints[:, 1] * [-1, 1])
     np.testing.assert_allclose(out.keypoints[:, 2, 0], 80 - sample.keypoints[:, 2, 0])
     np.testing.assert_array_equal(out.image, sample.image[:, ::-1])
-    assert (out.boxes[:, 0] <= out.boxes[:, 2]).all()
 
 
 def test_a_flip_happens_as_often_as_asked():

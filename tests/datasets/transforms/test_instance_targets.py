@@ -18,7 +18,7 @@ def _sample(boxes, labels, size=(32, 48), ignore=None, seed=0):
 
 
 def _one(sample, **changes):
-    _, targets = InstanceTargets(**(dict(strides=[4], num_classes=3) | changes)).transform(sample)
+    targets = InstanceTargets(**(dict(strides=[4], num_classes=3) | changes)).transform(sample).targets
     return targets[0]
 
 
@@ -28,11 +28,12 @@ def test_heatmaps_are_the_covered_share_of_the_union_of_a_class():
     expected[1, :2, :2] = expected[1, 1:3, 1:3] = 1
     expected[2, 0, 0] = 0.5
     np.testing.assert_allclose(target.heatmaps, expected)
-    assert (target.mask == 1).all()
+    assert (target.weight == 1).all()
 
 
 def test_every_stride_has_its_own_size():
-    sample, targets = InstanceTargets([4, 2, 8], 2, tag_strides=[4]).transform(_sample([(0, 0, 8, 8)], [0]))
+    sample = InstanceTargets([4, 2, 8], 2, tag_strides=[4]).transform(_sample([(0, 0, 8, 8)], [0]))
+    targets = sample.targets
     assert [t.size for t in targets] == [(8, 12), (16, 24), (4, 6)]
     assert [t.tag_index is None for t in targets] == [False, True, True]
     assert sample.masks is not None
@@ -65,15 +66,15 @@ def test_instances_outside_the_range_of_sizes_are_masked_not_taught():
     assert len(target.tag_index) == 1
     expected = np.ones((8, 12))
     expected[0, 0] = expected[:, 6:] = 0
-    np.testing.assert_array_equal(target.mask, expected)
+    np.testing.assert_array_equal(target.weight, expected)
 
 
 def test_ignored_pixels_mask_the_cells_they_mostly_fill():
     ignore = np.zeros((32, 48), bool)
     ignore[:4, :3], ignore[4:8, :2] = True, True
-    mask = _one(_sample([], [], ignore=ignore)).mask
-    assert mask[0, 0] == 0
-    assert mask[1, 0] == 1
+    weight = _one(_sample([], [], ignore=ignore)).weight
+    assert weight[0, 0] == 0
+    assert weight[1, 0] == 1
 
 
 def test_images_without_instances_and_instances_moved_out_of_the_image():
@@ -82,7 +83,7 @@ def test_images_without_instances_and_instances_moved_out_of_the_image():
     assert not empty.heatmaps.any()
     outside = _one(_sample([(0, 0, 0, 0)], [1]))
     assert outside.tag_index.shape == (0, 20)
-    assert (outside.mask == 1).all()
+    assert (outside.weight == 1).all()
     batch = collate(
         [InstanceTargets([4], 3).transform(_sample(boxes, [0] * len(boxes))) for boxes in ([], [(0, 0, 9, 9)])]
     )
@@ -93,7 +94,7 @@ def test_sampling_depends_on_seed_epoch_and_index_alone():
     dataset = SyntheticInstanceDataset(
         3, 64, shapes=(3, 4), pipeline=[dict(type="InstanceTargets", strides=[4], num_classes=5)]
     )
-    draw = lambda *key: dataset[SampleKey(*key)][1][0].tag_index.numpy()  # noqa: E731
+    draw = lambda *key: dataset[SampleKey(*key)].targets[0].tag_index.numpy()  # noqa: E731
     np.testing.assert_array_equal(draw(0, 2, 1), draw(0, 2, 1))
     assert not np.array_equal(draw(0, 2, 1), draw(0, 3, 1))
     assert not np.array_equal(draw(0, 2, 1), draw(0, 2, 2))

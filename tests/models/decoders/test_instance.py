@@ -12,9 +12,9 @@ from aemm.structures import Batch, Maps
 
 def _batch(size, input_size=None, warp=None, count=1, convention="continuous"):
     height, width = size if input_size is None else input_size
-    warp = torch.eye(3, dtype=torch.float64) if warp is None else torch.from_numpy(warp)
+    warps = np.stack([np.eye(3) if warp is None else warp] * count)
     images = torch.zeros(1, 3, 1, 1).expand(count, 3, height, width)
-    return Batch([images], list(range(count)), [size] * count, warp.expand(count, 3, 3), convention=convention)
+    return Batch([images], list(range(count)), [size] * count, warps, convention=convention)
 
 
 def _maps(boxes, size=(16, 16), classes=2):
@@ -59,7 +59,7 @@ def test_points_between_image_and_map_agree_with_the_geometry(convention):
     warp = geometry.translation(8, -12) @ geometry.scaling(0.5)
     found = InstanceDecoder(2, threshold=0.5)(maps, _batch((150, 130), (64, 64), warp, convention=convention))[0]
     ends = np.array([[5.0, 3.0], [11.0, 7.0]])
-    pixels = geometry.to_input(ends, (64, 64), maps.size, convention)
+    pixels = geometry.apply_warp(ends, geometry.map_warp((64, 64), maps.size, convention))
     corners = geometry.apply_warp(pixels, np.linalg.inv(warp)) + (0.5 if convention == "udp" else 0)
     rows, columns = np.nonzero(_masks(found)[0])
     box = [[columns.min(), rows.min()], [columns.max() + 1, rows.max() + 1]]

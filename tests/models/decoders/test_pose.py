@@ -30,7 +30,7 @@ def _toy(keypoints, **options):
 
 def _batch(size, count=1, warp=None, stride=1):
     height, width = size[0] * stride, size[1] * stride
-    warps = torch.eye(3, dtype=torch.float64).repeat(count, 1, 1) if warp is None else torch.from_numpy(warp)
+    warps = np.stack([np.eye(3)] * count) if warp is None else warp
     return Batch([torch.zeros(count, 3, height, width)], list(range(count)), [(height, width)] * count, warps)
 
 
@@ -247,7 +247,7 @@ def test_nothing_is_found_or_filled_in_padding(convention):
     tags[0, 0, 0, 10, 3] = 9
     warp = np.eye(3)[None]
     warp[0, 0, 2] = 40 - (convention == "udp")
-    batch = Batch([torch.zeros(1, 3, 64, 64)], [0], [(44, 24)], torch.from_numpy(warp), convention=convention)
+    batch = Batch([torch.zeros(1, 3, 64, 64)], [0], [(44, 24)], warp, convention=convention)
     (kept,) = _toy(2)(Maps(heat, tags), batch)
     (cleared,) = _toy(2, padding="clear")(Maps(heat, tags), batch)
     assert kept.keypoint_scores[:, 0].max() == pytest.approx(0.9)

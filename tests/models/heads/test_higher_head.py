@@ -64,7 +64,8 @@ def test_only_what_a_stage_carries_is_trained():
         losses = head.loss(stages, targets)
         by_size = {4: targets[1], 8: targets[0]}
         expected = sum(
-            head.heatmap_loss(stages[i].heatmaps, (t := by_size[stages[i].size[0]]).heatmaps, t.mask) for i in heatmaps
+            head.heatmap_loss(stages[i].heatmaps, (t := by_size[stages[i].size[0]]).heatmaps, t.weight)
+            for i in heatmaps
         )
         torch.testing.assert_close(losses["loss_heatmap"], expected)
         pulls = [head.grouping_loss(stages[i].tags, by_size[stages[i].size[0]].tag_index)[0] for i in tags]

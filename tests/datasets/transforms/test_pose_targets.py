@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from aemm.datasets.transforms.targets import PoseTargets
+from aemm.datasets.transforms.pose_targets import PoseTargets
 from aemm.ops.heatmap import draw_gaussians
 from aemm.registry import TRANSFORMS
 from aemm.structures import Sample
@@ -25,8 +25,9 @@ def _sample(people=3, keypoints=5, height=64, width=96, seed=0):
 
 def test_the_registered_transform_draws_one_target_per_stride():
     sample = _sample()
-    out, targets = TRANSFORMS.build(dict(type="PoseTargets", strides=[4, 2], sigma=2.0))(sample)
-    assert out is sample
+    out = TRANSFORMS.build(dict(type="PoseTargets", strides=[4, 2], sigma=2.0))(sample)
+    targets = out.targets
+    assert not sample.targets
     assert [t.size for t in targets] == [(16, 24), (32, 48)]
     for target, stride in zip(targets, (4, 2), strict=True):
         expected = draw_gaussians(sample.keypoints / stride, sample.visible > 0, target.size, 2.0)
@@ -39,15 +40,15 @@ def test_the_registered_transform_draws_one_target_per_stride():
 )
 def test_sigma_follows_the_size_of_the_map_unless_given(size, sigma):
     sample = _sample(height=size[0], width=size[1])
-    (target,) = PoseTargets([4])(sample)[1]
-    (explicit,) = PoseTargets([4], sigma=sigma)(sample)[1]
+    (target,) = PoseTargets([4])(sample).targets
+    (explicit,) = PoseTargets([4], sigma=sigma)(sample).targets
     assert torch.equal(target.heatmaps, explicit.heatmaps)
 
 
 @pytest.mark.parametrize("style", ["newell", "higherhrnet", "unbiased"])
 def test_tag_index_points_at_the_peak_of_each_keypoint(style):
     sample = _sample(people=1, keypoints=9)
-    (target,) = PoseTargets([4], sigma=1.0, style=style)(sample)[1]
+    (target,) = PoseTargets([4], sigma=1.0, style=style)(sample).targets
     assert target.tag_index.dtype == torch.int64
     picked = target.heatmaps.flatten()[target.tag_index[0]]
     torch.testing.assert_close(picked, target.heatmaps.flatten(1).amax(1))
@@ -55,8 +56,8 @@ def test_tag_index_points_at_the_peak_of_each_keypoint(style):
 
 def test_shared_tags_are_indexed_in_one_map():
     sample = _sample()
-    (own,) = PoseTargets([4])(sample)[1]
-    (shared,) = PoseTargets([4], tag_per_keypoint=False)(sample)[1]
+    (own,) = PoseTargets([4])(sample).targets
+    (shared,) = PoseTargets([4], tag_per_keypoint=False)(sample).targets
     assert torch.equal(own.tag_index % (16 * 24), shared.tag_index)
     assert torch.equal(own.tag_index // (16 * 24), torch.arange(5).expand(3, 5))
 
@@ -67,14 +68,14 @@ def test_keypoints_not_annotated_or_outside_are_absent_and_empty_people_take_no_
     sample.visible[1] = 0
     sample.keypoints[2] += 1000
     sample.keypoints[3, 0] = (96, 10)
-    (target,) = PoseTargets([4])(sample)[1]
+    (target,) = PoseTargets([4])(sample).targets
     assert target.tag_index.shape == (2, 5)
     assert (target.tag_index < 0).tolist() == [[False, False, True, False, False], [True] + [False] * 4]
 
 
 @pytest.mark.parametrize("people", [0, 1, 31, 45])
 def test_any_number_of_people_is_taken(people):
-    (target,) = PoseTargets([4])(_sample(people=people))[1]
+    (target,) = PoseTargets([4])(_sample(people=people)).targets
     assert target.tag_index.shape == (people, 5)
     assert target.heatmaps.shape == (5, 16, 24)
 
@@ -86,13 +87,13 @@ def test_rows_of_people_without_annotation_change_nothing():
         keypoints=np.concatenate([sample.keypoints, np.zeros((3, 5, 2), np.float32)]),
         visible=np.concatenate([sample.visible, np.zeros((3, 5), int)]),
     )
-    (target,), (same,) = PoseTargets([4])(sample)[1], PoseTargets([4])(padded)[1]
+    (target,), (same,) = PoseTargets([4])(sample).targets, PoseTargets([4])(padded).targets
     assert torch.equal(target.heatmaps, same.heatmaps)
     assert torch.equal(target.tag_index, same.tag_index)
 
 
 def test_strides_without_tags_have_no_index():
-    coarse, fine = PoseTargets([4, 2], sigma=2.0, tag_strides=[4])(_sample())[1]
+    coarse, fine = PoseTargets([4, 2], sigma=2.0, tag_strides=[4])(_sample()).targets
     assert coarse.tag_index is not None
     assert fine.tag_index is None
 
@@ -102,11 +103,11 @@ def test_a_cell_is_masked_where_most_of_it_is_to_be_ignored():
     ignore[:8, :8] = True
     ignore[8:12, 8:11] = True  # three quarters of a cell
     ignore[20:24, 20:21] = True  # one quarter
-    (target,) = PoseTargets([4])(replace(_sample(), ignore=ignore))[1]
+    (target,) = PoseTargets([4])(replace(_sample(), ignore=ignore)).targets
     expected = torch.ones(16, 24)
     expected[:2, :2] = 0
     expected[2, 2] = 0
-    assert torch.equal(target.mask, expected)
+    assert torch.equal(target.weight, expected)
 
 
 def test_wrong_settings_and_samples_are_named():

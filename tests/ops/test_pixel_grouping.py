@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from aemm.ops.pixels import find_modes, group_pixels, group_tags, histogram, nearest_mode
+from aemm.ops.pixel_grouping import find_modes, group_pixels, group_tags, histogram, nearest_mode
 
 
 def _cloud(centers, counts, noise=0.1, seed=0):

@@ -1,9 +1,10 @@
-"""Targets of pose training: heatmaps, the mask of the loss, and where each person's tags are read."""
+"""Targets of pose training: heatmaps, the weight of the loss, and where each person's tags are read."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -11,7 +12,8 @@ import torch
 from mmcv.transforms import BaseTransform
 
 from aemm.geometry import to_map
-from aemm.ops.heatmap import TargetStyle, check_choice, draw_gaussians, target_cells
+from aemm.ops.heatmap import TargetStyle, draw_gaussians, target_cells
+from aemm.records import check_choice
 from aemm.registry import TRANSFORMS
 from aemm.structures import Sample, Targets
 
@@ -58,24 +60,20 @@ class PoseTargets(BaseTransform):
             raise ValueError(f"tag_strides must be some of the strides {list(self.strides)}, got also {extra}")
         self.sigma, self.style, self.tag_per_keypoint = sigma, style, tag_per_keypoint
 
-    def transform(self, results: Sample) -> tuple[Sample, list[Targets]]:
-        """The sample and its targets, in the order of ``strides``.
+    def transform(self, sample: Sample) -> Sample:
+        """The sample with its targets, in the order of ``strides``.
 
         Raises:
             ValueError: the sample has no keypoints, or a stride does not divide its image.
         """
-        sample = results
-        if sample.keypoints is None or sample.visible is None:
-            raise ValueError(
-                f"image {sample.image_id}: keypoints and visible are needed to make pose targets, got None"
-            )
+        keypoints, visible = sample.need_keypoints()
         height, width = sample.image.shape[:2]
         if any(height % s or width % s for s in self.strides):
             raise ValueError(
                 f"image {sample.image_id}: every stride of {list(self.strides)} must divide the image, got height "
                 f"{height} and width {width}; does the pipeline resize to a fixed size?"
             )
-        return sample, [self._targets(sample, sample.keypoints, sample.visible > 0, stride) for stride in self.strides]
+        return replace(sample, targets=[self._targets(sample, keypoints, visible > 0, s) for s in self.strides])
 
     def _targets(self, sample: Sample, keypoints: np.ndarray, valid: np.ndarray, stride: int) -> Targets:
         size = sample.image.shape[0] // stride, sample.image.shape[1] // stride
@@ -89,14 +87,14 @@ class PoseTargets(BaseTransform):
                 stacklevel=2,
             )
         heatmaps = draw_gaussians(points, valid, size, sigma, self.style)
-        mask = np.ones(size, np.float32)
+        weight = np.ones(size, np.float32)
         if sample.ignore is not None:  # a cell counts unless most of it is to be ignored
             share = cv2.resize(sample.ignore.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
-            mask = (share <= 0.5).astype(np.float32)
+            weight = (share <= 0.5).astype(np.float32)
         index = None
         if stride in self.tag_strides:
             index = torch.from_numpy(self._tag_index(points, valid, size))
-        return Targets(torch.from_numpy(heatmaps), torch.from_numpy(mask), index)
+        return Targets(torch.from_numpy(heatmaps), torch.from_numpy(weight), index)
 
     def _tag_index(self, points: np.ndarray, valid: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """Flat places ``(N, K)`` in ``(T, h, w)``, -1 = absent, without people who have none."""
