@@ -15,6 +15,7 @@ LAYERS = {
     "aemm.skeletons": 0,
     "aemm.registry": 0,
     "aemm.ops": 1,
+    "aemm.formats": 1,
     "aemm.evaluation.functional": 1,
     "aemm.datasets": 2,
     "aemm.models.preprocessor": 2,
@@ -35,7 +36,7 @@ LAYERS = {
 THROUGH_REGISTRY = {name for name in LAYERS if name.startswith("aemm.models.")}
 EXTERNAL = {
     0: {"numpy", "torch", "mmengine"},
-    1: {"numpy", "torch", "mmengine", "scipy", "cv2", "pycocotools", "hotcoco"},
+    1: {"numpy", "torch", "mmengine", "scipy", "cv2", "pycocotools", "hotcoco", "PIL"},
 }
 
 
