@@ -18,7 +18,7 @@ CONSTRAINTS = ROOT / "requirements" / "constraints.txt"
 MODULES = sorted((ROOT / "aemm").rglob("*.py"))
 
 # Distributions whose import name differs.
-PROVIDES = {"opencv-python": "cv2", "mmcv-lite": "mmcv"}
+PROVIDES = {"opencv-python": "cv2", "mmcv-lite": "mmcv", "pillow": "PIL"}
 # Imported, if at all, inside the function that needs them: optional, compiled, or for a screen.
 NEVER_AT_MODULE_LEVEL = ("torchvision", "mmcv.ops", "xtcocotools", "xthotcoco", "tensorboard")
 NEEDS_A_SCREEN = {"imshow", "waitKey", "namedWindow", "destroyAllWindows", "destroyWindow", "selectROI"}

@@ -12,10 +12,10 @@ import torch
 from mmengine.config import Config
 
 from aemm.datasets import collate
-from aemm.datasets.coco_pose import load_image
 from aemm.engine import load_config, read_checkpoint
 from aemm.engine.checkpoint import check_state
 from aemm.engine.show import file_name
+from aemm.formats import load_image
 from aemm.ops.masks import decode_masks
 from aemm.registry import MODELS, TRANSFORMS
 from aemm.skeletons import Skeleton

@@ -1,6 +1,6 @@
 """Files become samples, samples become batches."""
 
-from aemm.datasets.base import SampleDataset, SampleKey, SeededSampler, UnreadableImageError
+from aemm.datasets.base import SampleDataset, SampleKey, SeededSampler
 from aemm.datasets.coco_annotations import AnnotationError
 from aemm.datasets.coco_instance import CocoInstanceDataset
 from aemm.datasets.coco_pose import CocoPoseDataset
@@ -12,6 +12,7 @@ from aemm.datasets.synthetic import SyntheticPoseDataset
 from aemm.datasets.synthetic_instance import SyntheticInstanceDataset
 from aemm.datasets.synthetic_mpii import SyntheticMpiiDataset
 from aemm.datasets.voc_instance import VocInstanceDataset
+from aemm.formats import UnreadableImageError
 
 __all__ = [
     "AnnotationError",

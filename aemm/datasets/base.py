@@ -12,6 +12,7 @@ import numpy as np
 from mmengine.dataset import DefaultSampler
 from torch.utils.data import Dataset
 
+from aemm.formats import UnreadableImageError
 from aemm.registry import DATA_SAMPLERS, TRANSFORMS
 from aemm.skeletons import Skeleton, build_skeleton
 from aemm.structures import Sample
@@ -23,10 +24,6 @@ class SampleKey(NamedTuple):
     sample: int
     epoch: int = 0
     seed: int = 0
-
-
-class UnreadableImageError(OSError):
-    """An image file is missing, empty or corrupt."""
 
 
 @DATA_SAMPLERS.register_module()

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from aemm.datasets.base import SampleDataset, UnreadableImageError
+from aemm.datasets.base import SampleDataset
 from aemm.datasets.classes import choose_classes
 from aemm.datasets.coco_annotations import AnnotationError, read_json, segmentation_mask
-from aemm.datasets.coco_pose import load_image
 from aemm.datasets.instance_annotations import check_instance_file
+from aemm.formats import UnreadableImageError, load_image
 from aemm.registry import DATASETS
 from aemm.structures import Sample
 

@@ -6,38 +6,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import cv2
-import mmcv
-import mmengine.fileio as fileio
 import numpy as np
 
-from aemm.datasets.base import SampleDataset, UnreadableImageError
+from aemm.datasets.base import SampleDataset
 from aemm.datasets.coco_annotations import AnnotationError, check_keypoint_file, read_json, segmentation_mask
+from aemm.formats import UnreadableImageError, load_image
 from aemm.registry import DATASETS
 from aemm.skeletons import Skeleton
 from aemm.structures import Sample
-
-
-def load_image(path: str) -> np.ndarray:
-    """An image file as ``(H, W, 3) uint8`` RGB, through mmengine's file backends.
-
-    Raises:
-        UnreadableImageError: the file is missing, or no image.
-    """
-    try:
-        data = fileio.get(path)
-    except OSError as error:
-        raise UnreadableImageError(f"image {path} cannot be opened: {error}") from error
-    cut_off = data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data  # a JPEG without its end marker
-    try:
-        if not cut_off:
-            return mmcv.imfrombytes(data, channel_order="rgb")
-    except (cv2.error, OSError, ValueError):
-        pass  # what a decoder says of a broken file helps nobody
-    raise UnreadableImageError(
-        f"image {path} cannot be decoded ({len(data)} bytes); fetch the file anew, or set on_unreadable='next' to "
-        "train without it"
-    )
 
 
 @DATASETS.register_module()

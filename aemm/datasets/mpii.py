@@ -17,9 +17,10 @@ import numpy as np
 from aemm import geometry
 from aemm.datasets.base import SampleDataset
 from aemm.datasets.coco_annotations import AnnotationError, image_faults, read_json, segmentation_mask
-from aemm.datasets.coco_pose import CocoPoseDataset, load_image
+from aemm.datasets.coco_pose import CocoPoseDataset
 from aemm.datasets.transforms.geometric import warp_sample
 from aemm.evaluation.functional.mpii_mat import PERSON_HEIGHT
+from aemm.formats import load_image
 from aemm.registry import DATASETS
 from aemm.skeletons import Skeleton
 from aemm.structures import Sample

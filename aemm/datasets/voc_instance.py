@@ -12,11 +12,11 @@ import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from aemm.datasets.base import SampleDataset, UnreadableImageError
+from aemm.datasets.base import SampleDataset
 from aemm.datasets.classes import VOC_CLASSES
 from aemm.datasets.coco_annotations import AnnotationError
-from aemm.datasets.coco_pose import load_image
 from aemm.datasets.instance_annotations import describe_masks
+from aemm.formats import UnreadableImageError, load_image
 from aemm.ops.masks import encode_mask
 from aemm.registry import DATASETS
 from aemm.structures import Sample

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from aemm import geometry
-from aemm.datasets.base import UnreadableImageError
+from aemm.datasets import UnreadableImageError
 from aemm.datasets.coco_annotations import AnnotationError
 from aemm.datasets.mpii import MpiiDataset, MpiiGroupDataset, body_box, group_box
 from aemm.evaluation.mpii_metric import MpiiMetric
