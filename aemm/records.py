@@ -136,6 +136,11 @@ class Truth(Record):
         """Number of instances."""
         return max((len(value) for name in _OF_TRUTH if (value := getattr(self, name)) is not None), default=0)
 
+    @property
+    def withheld(self) -> bool:
+        """Whether nothing is known of the instances, as in a set for submissions."""
+        return self.keypoints is None and self.masks is None
+
     def need_keypoints(self) -> tuple[np.ndarray, np.ndarray]:
         """Keypoints ``(N, K, 2)`` and visibility ``(N, K)``.
 
@@ -228,6 +233,23 @@ class Instances(Record):
         if self.masks is None or self.labels is None:
             raise ValueError(f"image {self.image_id}: masks and labels are needed, but the decoder returned none")
         return self.masks, self.labels
+
+    def keypoint_rows(self) -> list[list[float]]:
+        """Keypoints as COCO lists them, for each instance x, y, score, K times.
+
+        An absent keypoint is written at the mean of those present, as the authors do: at (0, 0) it would
+        stretch the area by which evaluators sort instances into medium and large.
+        """
+        keypoints, scores = self.need_keypoints()
+        present = (scores > 0)[..., None]
+        middle = (keypoints * present).sum(1) / np.maximum(present.sum(1), 1)  # (N, 2)
+        places = np.where(present, keypoints, middle[:, None])
+        return (
+            np.concatenate([places, scores[..., None]], axis=2)
+            .astype(float)
+            .reshape(len(scores), 3 * scores.shape[1])
+            .tolist()
+        )
 
 
 _OF_INSTANCES = ("scores", "tags", "keypoints", "keypoint_scores", "masks", "labels", "track_ids")

@@ -65,7 +65,7 @@ def measure(model: torch.nn.Module) -> dict[str, float]:
     with torch.no_grad():
         for start in range(0, len(data), 20):
             batch = collate([data[i] for i in range(start, start + 20)])
-            metric.process(None, model(**model.data_preprocessor(batch), mode="predict"))
+            metric.process(batch, model(**model.data_preprocessor(batch), mode="predict"))
     return metric.evaluate(len(data))
 
 

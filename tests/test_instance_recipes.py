@@ -1,5 +1,6 @@
 """Every recipe of instance segmentation builds, takes a training step and gives masks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,9 @@ import torch
 
 from aemm.datasets import SyntheticInstanceDataset, collate
 from aemm.engine import load_config
+from aemm.records import DatasetInfo
 from aemm.registry import METRICS, MODELS, TRANSFORMS
+from tests.pairs import batch_with
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPES = sorted([*(ROOT / "configs/instance").glob("*.py"), ROOT / "configs/synthetic/instance_hourglass_tiny_128.py"])
@@ -56,12 +59,11 @@ def test_a_recipe_trains_a_step_and_gives_masks_its_metrics_take(path, monkeypat
     for evaluator in evaluators:
         metric = METRICS.build(evaluator)
         names += [metric.prefix]
-        truth = SyntheticInstanceDataset(2, 128, shapes=(2, 3), test_mode=True).metainfo["annotations"]
-        for row in truth["annotations"]:
-            row["category_id"] = (row["category_id"] - 1) % classes + 1
-        every = [f"class {n}" for n in range(classes)]
-        metric.dataset_meta = dict(classes=every, category_ids=list(range(1, classes + 1)), annotations=truth)
-        metric.process(None, found)
+        drawn = SyntheticInstanceDataset(2, 128, shapes=(2, 3), test_mode=True)
+        truths = [replace(drawn.load(i).truth, labels=drawn.load(i).truth.labels % classes) for i in range(2)]
+        every = tuple(f"class {n}" for n in range(classes))
+        metric.dataset_meta = DatasetInfo("drawn", None, every, tuple(range(1, classes + 1)))
+        metric.process(batch_with(truths), found)
         assert all(value >= -1 for value in metric.evaluate(2).values())
     assert cfg.default_hooks.checkpoint.save_best.split("/")[0] in names
 

@@ -17,8 +17,8 @@ LAYERS = {
     "aemm.registry": 0,
     "aemm.ops": 1,
     "aemm.models.layers": 1,
-    "aemm.formats": 1,
-    "aemm.evaluation.functional": 1,
+    "aemm.formats": 1.5,  # they read and write what ops computes on
+    "aemm.evaluation.functional": 1.5,
     "aemm.datasets": 2,
     "aemm.models.preprocessor": 2,
     "aemm.models.backbones": 2,
@@ -38,6 +38,7 @@ LAYERS = {
 THROUGH_REGISTRY = {name for name in LAYERS if name.startswith("aemm.models.") and LAYERS[name] == 2}
 EXTERNAL = {
     0: {"numpy", "torch", "mmengine"},
+    1.5: {"numpy", "mmengine", "mmcv", "scipy", "cv2", "pycocotools", "hotcoco", "PIL"},
     1: {"numpy", "torch", "mmengine", "scipy", "cv2", "pycocotools", "hotcoco", "PIL"},
 }
 

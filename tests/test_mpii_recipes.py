@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from aemm.engine import load_config
-from aemm.evaluation.functional.mpii_mat import read_submission
+from aemm.formats.mpii_mat import read_submission
 from aemm.registry import MODELS
 from aemm.skeletons import SKELETONS
 from tests.end_to_end import ROOT, check, run_tool

@@ -37,7 +37,7 @@ def main() -> None:
     if args.seed is not None:
         cfg.randomness.seed = args.seed
     if args.dump:
-        cfg.test_evaluator.dump = args.dump
+        cfg.custom_hooks = [*cfg.get("custom_hooks", []), dict(type="DumpHook", path=args.dump)]
     if args.show_dir:
         show = dict(type="ShowHook", folder=args.show_dir, limit=args.show_limit)
         cfg.custom_hooks = [*cfg.get("custom_hooks", []), show]

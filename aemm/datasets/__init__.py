@@ -1,18 +1,15 @@
 """Files become samples, samples become batches."""
 
 from aemm.datasets.base import SampleDataset, SampleKey, SeededSampler
-from aemm.datasets.coco_annotations import AnnotationError
 from aemm.datasets.coco_instance import CocoInstanceDataset
 from aemm.datasets.coco_pose import CocoPoseDataset
 from aemm.datasets.collate import collate
 from aemm.datasets.crowdpose import CrowdPoseDataset
 from aemm.datasets.mpii import MpiiDataset, MpiiGroupDataset
 from aemm.datasets.single_person import SinglePersonDataset
-from aemm.datasets.synthetic import SyntheticPoseDataset
-from aemm.datasets.synthetic_instance import SyntheticInstanceDataset
-from aemm.datasets.synthetic_mpii import SyntheticMpiiDataset
+from aemm.datasets.synthetic import SyntheticInstanceDataset, SyntheticMpiiDataset, SyntheticPoseDataset
 from aemm.datasets.voc_instance import VocInstanceDataset
-from aemm.formats import UnreadableImageError
+from aemm.formats import AnnotationError, UnreadableImageError
 
 __all__ = [
     "AnnotationError",

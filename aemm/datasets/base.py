@@ -13,6 +13,7 @@ from mmengine.dataset import DefaultSampler
 from torch.utils.data import Dataset
 
 from aemm.formats import UnreadableImageError
+from aemm.records import DatasetInfo
 from aemm.registry import DATA_SAMPLERS, TRANSFORMS
 from aemm.skeletons import Skeleton, build_skeleton
 from aemm.structures import Sample
@@ -52,10 +53,9 @@ class SampleDataset(Dataset, ABC):
     """Base of the data sets: a subclass says how many samples there are and loads one.
 
     Args:
-        pipeline: transforms as configs or callables; each takes and returns a :class:`Sample`, the
-            last may return ``(Sample, list[Targets])``.
+        pipeline: transforms as configs or callables; each takes and returns a :class:`Sample`.
         skeleton: name, dict or json file of the keypoint set; None where a task has no keypoints.
-        test_mode: the samples are evaluated, so ``metainfo`` carries the ground truth along.
+        test_mode: the samples are evaluated, so each carries its truth.
         on_unreadable: ``'error'`` stops at a missing or corrupt image and names it; ``'next'`` warns
             and takes the next sample in its place. Evaluation always stops.
         cache: keep what was loaded in the memory of each process that loads, so that later epochs cost less.
@@ -83,7 +83,7 @@ class SampleDataset(Dataset, ABC):
 
     @abstractmethod
     def load(self, index: int) -> Sample:
-        """The raw sample at ``index``, before the pipeline.
+        """The raw sample at ``index``, before the pipeline; in test mode with its ``truth``.
 
         Raises:
             UnreadableImageError: naming the file.
@@ -97,16 +97,16 @@ class SampleDataset(Dataset, ABC):
         return self.skeleton
 
     @property
-    def metainfo(self) -> dict[str, Any]:
-        """What metrics and checkpoints need to know of the data set, in plain types."""
-        return {} if self.skeleton is None else {"skeleton": self.skeleton.to_dict()}
+    def metainfo(self) -> DatasetInfo:
+        """What a metric needs to know of the whole set; mmengine hands it on as ``dataset_meta``."""
+        return DatasetInfo(type(self).__name__, self.skeleton)
 
-    def __getitem__(self, key: int | SampleKey) -> Any:
+    def __getitem__(self, key: int | SampleKey) -> Sample:
         """The transformed sample; a bare index means epoch 0 and seed 0."""
         key = key if isinstance(key, SampleKey) else SampleKey(int(key))
         if not 0 <= key.sample < len(self):
             raise IndexError(f"index {key.sample} is outside the {len(self)} samples of {type(self).__name__}")
-        sample: Any = self._keep(key.sample)
+        sample = self._keep(key.sample)
         sample.rng = np.random.default_rng([key.seed, key.epoch, key.sample])
         for step in self.pipeline:
             sample = step(sample)

@@ -9,11 +9,36 @@ from typing import Any
 import numpy as np
 
 from aemm.datasets.base import SampleDataset
-from aemm.datasets.coco_annotations import AnnotationError, check_keypoint_file, read_json, segmentation_mask
-from aemm.formats import UnreadableImageError, load_image
+from aemm.formats.coco import ImageEntry, KeypointFile, read_keypoints
+from aemm.formats.coco_checks import CategoryChoice
+from aemm.formats.files import AnnotationError
+from aemm.formats.image import UnreadableImageError, load_image
+from aemm.records import DatasetInfo
 from aemm.registry import DATASETS
 from aemm.skeletons import Skeleton
 from aemm.structures import Sample
+
+
+def load_listed_image(folder: str, entry: ImageEntry, listed_in: str) -> np.ndarray:
+    """The image of an entry ``(H, W, 3) uint8`` RGB, of the size that its file says.
+
+    Args:
+        folder: of the images.
+        entry: of the image.
+        listed_in: the file that says so, for the message.
+
+    Raises:
+        UnreadableImageError: it cannot be read, or has another size.
+    """
+    path = os.path.join(folder, entry.file_name)
+    image = load_image(path)
+    height, width = image.shape[:2]
+    if (height, width) != entry.size:
+        raise UnreadableImageError(
+            f"image {path} is {width}x{height}, but {listed_in} says {entry.size[1]}x{entry.size[0]}; the file was "
+            "replaced, resized or turned by its EXIF orientation"
+        )
+    return image
 
 
 @DATASETS.register_module()
@@ -27,85 +52,91 @@ class CocoPoseDataset(SampleDataset):
         ann_file: the json file.
         img_dir: folder that the file names in it are relative to.
         data_root: put before ``ann_file`` and ``img_dir`` where these are relative.
-        skeleton: the keypoint set.
+        skeleton: the keypoint set; None = COCO's.
         pipeline: transforms.
-        test_mode: evaluation: all images take part, also those without people.
+        test_mode: evaluation: all images take part, also those without people, and carry their truth.
         only_with_keypoints: leave out images in which nobody has keypoints; by default in training only.
         on_unreadable: see :class:`SampleDataset`.
+        category: name of the objects that are meant, where several in the file have keypoints; a list takes
+            several as one kind.
+        reorder_keypoints: bring the keypoints of the file into the skeleton's order by their names.
+        area_per_box: take this share of its box for the area of a person for whom the file gives none
+            (0.53 for CrowdPose); None = the file must give areas.
 
     Raises:
         AnnotationError: listing every fault of the file.
     """
+
+    default_skeleton = "coco"
 
     def __init__(
         self,
         ann_file: str,
         img_dir: str,
         data_root: str = "",
-        skeleton: str | Mapping[str, Any] | Skeleton = "coco",
+        skeleton: str | Mapping[str, Any] | Skeleton | None = None,
         pipeline: Sequence[Mapping[str, Any] | Callable] = (),
         test_mode: bool = False,
         only_with_keypoints: bool | None = None,
         on_unreadable: str = "error",
+        category: str | Sequence[str] | None = None,
+        reorder_keypoints: bool = False,
+        area_per_box: float | None = None,
     ) -> None:
-        super().__init__(pipeline, skeleton, test_mode, on_unreadable)
+        super().__init__(pipeline, skeleton or self.default_skeleton, test_mode, on_unreadable)
         self.ann_file, self.img_dir = os.path.join(data_root, ann_file), os.path.join(data_root, img_dir)
-        data = self.read()
-        check_keypoint_file(self.ann_file, data, self.keypoint_set, self.img_dir)
-        skeletal = {category["id"] for category in data["categories"] if category.get("keypoints")}
-        people: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in data["images"]}
-        for annotation in data["annotations"]:
-            if annotation["category_id"] in skeletal:
-                people[annotation["image_id"]].append(annotation)
+        choice = CategoryChoice(category, reorder_keypoints)
+        self.file = self.read(choice, area_per_box)
         drop_empty = not test_mode if only_with_keypoints is None else only_with_keypoints
-        self._images = [i for i in data["images"] if not drop_empty or any(map(_annotated, people[i["id"]]))]
-        if not self._images:
+        annotated = self.file.annotated
+        self._places = [i for i in range(len(self.file.images)) if not drop_empty or annotated[self.file.rows(i)].any()]
+        if not self._places:
             fault = "nobody in it has a keypoint with visibility 1 or 2, so there is nothing to learn from"
             raise AnnotationError(self.ann_file, [fault])
-        self._people = [people[image["id"]] for image in self._images]
 
-    def read(self) -> dict[str, Any]:
-        """The annotation file as it is checked."""
-        return read_json(self.ann_file, ("images", "annotations", "categories"))
+    def read(self, choice: CategoryChoice, area_per_box: float | None) -> KeypointFile:
+        """The annotation file, checked."""
+        return read_keypoints(self.ann_file, self.img_dir, self.keypoint_set, choice, area_per_box)
 
     def __len__(self) -> int:
         """Number of images."""
-        return len(self._images)
+        return len(self._places)
 
     @property
-    def metainfo(self) -> dict[str, Any]:
-        """Skeleton, and the annotation file that results are measured against."""
-        return {**super().metainfo, "ann_file": self.ann_file}
+    def metainfo(self) -> DatasetInfo:
+        """Keypoint set and category of the file."""
+        return self.file.info
 
     def load(self, index: int) -> Sample:
         """Image, keypoints of everybody who has some, and the ignore mask of the rest."""
-        info, people = self._images[index], self._people[index]
-        path = os.path.join(self.img_dir, info["file_name"])
-        image = load_image(path)
-        size = image.shape[:2]
-        if size != (info["height"], info["width"]):
-            raise UnreadableImageError(
-                f"image {path} is {size[1]}x{size[0]}, but {self.ann_file} says {info['width']}x{info['height']}; "
-                "the file was replaced, resized or turned by its EXIF orientation"
-            )
-        ignore = np.zeros(size, bool)
-        for person in people:
-            if not _annotated(person):
-                ignore |= segmentation_mask(person, size)
-        known = [person for person in people if _annotated(person)]
-        points = np.array([p["keypoints"] for p in known], np.float32).reshape(len(known), len(self.keypoint_set), 3)
+        return self.load_image_of(self._places[index])
+
+    def load_image_of(self, i: int) -> Sample:
+        """The sample of image ``i`` of the file."""
+        entry = self.file.images[i]
+        image = load_listed_image(self.img_dir, entry, self.ann_file)
+        known = self.learnt(i)
         return Sample(
             image=image,
-            image_id=info["id"],
-            image_size=size,
-            keypoints=points[..., :2],
-            visible=points[..., 2].astype(np.int64),
+            image_id=entry.image_id,
+            image_size=entry.size,
+            keypoints=self.file.keypoints[known].astype(np.float32),
+            visible=self.file.visible[known].astype(np.int64),
             labels=np.zeros(len(known), np.int64),
-            ignore=ignore,
+            ignore=self.ignored(i),
             skeleton=self.keypoint_set,
+            truth=self.file.truth(i) if self.test_mode else None,
         )
 
+    def learnt(self, i: int) -> np.ndarray:
+        """The annotations of image ``i`` to learn from, as rows of the file's arrays."""
+        rows = self.file.rows(i)
+        return rows.start + np.flatnonzero(self.file.annotated[rows])
 
-def _annotated(person: Mapping[str, Any]) -> bool:
-    """Whether a person has keypoints of its own to learn from."""
-    return not person.get("iscrowd") and any(person["keypoints"][2::3])
+    def ignored(self, i: int) -> np.ndarray:
+        """Where image ``i`` shows what is neither learnt nor background, ``(H, W) bool``."""
+        size, rows = self.file.images[i].size, self.file.rows(i)
+        ignore = np.zeros(size, bool)
+        for row in rows.start + np.flatnonzero(~self.file.annotated[rows]):
+            ignore |= self.file.region(row, size)
+        return ignore

@@ -1,9 +1,4 @@
-"""MPII multi-person: whole images or groups to train on, groups to test on.
-
-Annotations are COCO-format json as tools/dataset_tools/mpii_to_coco.py writes it, with ``scale``
-(height of a person / 200 px), ``objpos`` and ``group_ids`` of people, and a list of ``groups``: ``id``, ``image_id``,
-``rectangle`` xyxy of the members' positions, mean ``scale``.
-"""
+"""MPII multi-person: whole images or groups to train on, groups to test on."""
 
 from __future__ import annotations
 
@@ -14,93 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from aemm import geometry
 from aemm.datasets.base import SampleDataset
-from aemm.datasets.coco_annotations import AnnotationError, image_faults, read_json, segmentation_mask
 from aemm.datasets.coco_pose import CocoPoseDataset
-from aemm.datasets.transforms.geometric import warp_sample
-from aemm.evaluation.functional.mpii_mat import PERSON_HEIGHT
-from aemm.formats import load_image
+from aemm.datasets.transforms.geometric import crop_sample
+from aemm.formats.coco import KeypointFile
+from aemm.formats.coco_checks import CategoryChoice
+from aemm.formats.files import AnnotationError
+from aemm.formats.image import load_image
+from aemm.formats.mpii import GroupEntry, read_mpii
+from aemm.ops.boxes import body_box, box_mask, group_box
+from aemm.records import DatasetInfo
 from aemm.registry import DATASETS
 from aemm.skeletons import Skeleton
 from aemm.structures import Sample
-
-# reach of a body around its position, in heights: 95 % of the fully annotated people of the 350 validation groups
-_BODY = np.array([-0.36, -0.54, 0.37, 0.66])
-
-
-def body_box(position: Sequence[float], scale: float) -> np.ndarray:
-    """Where a person of known position and scale is, ``(4,)`` xyxy in pixels."""
-    return np.tile(np.asarray(position, float), 2) + _BODY * PERSON_HEIGHT * scale
-
-
-def group_box(
-    rectangle: Sequence[float], scale: float, margin: float, size: tuple[int, int]
-) -> tuple[int, int, int, int]:
-    """The crop for a group: its rectangle and a margin, kept inside the image.
-
-    Args:
-        rectangle: xyxy of the members' positions, pixels.
-        scale: mean of the members' scales.
-        margin: to every side, in heights of a person.
-        size: ``(height, width)`` of the image.
-
-    Returns:
-        xyxy in whole pixels, at least one wide and high.
-    """
-    reach = margin * PERSON_HEIGHT * scale
-    left, top = (int(np.floor(v - reach)) for v in rectangle[:2])
-    right, bottom = (int(np.ceil(v + reach)) for v in rectangle[2:])
-    x, y = min(max(left, 0), size[1] - 1), min(max(top, 0), size[0] - 1)
-    return x, y, min(max(right, x + 1), size[1]), min(max(bottom, y + 1), size[0])
-
-
-def crop_sample(sample: Sample, box: tuple[int, int, int, int]) -> Sample:
-    """The part of a sample within a box xyxy in whole pixels."""
-    x, y, right, bottom = box
-    return warp_sample(sample, geometry.translation(-x, -y), (bottom - y, right - x))
-
-
-def _count(person: Mapping[str, Any]) -> int:
-    return sum(v > 0 for v in person.get("keypoints", ())[2::3])
-
-
-def _whole_body(person: Mapping[str, Any]) -> np.ndarray:
-    """All of a person, ``(4,)`` xyxy: the box of what is annotated, and where the rest must be."""
-    x, y, width, height = person["bbox"]
-    box = np.array([x, y, x + width, y + height], float)
-    if person.get("objpos") is None or not person.get("scale"):
-        return box
-    body = body_box(person["objpos"], person["scale"])
-    return np.concatenate([np.minimum(box[:2], body[:2]), np.maximum(box[2:], body[2:])])
-
-
-def _as_region(box: np.ndarray) -> dict[str, Any]:
-    """A box xyxy as an annotation without a polygon."""
-    return {"segmentation": None, "bbox": [*box[:2].tolist(), *(box[2:] - box[:2]).tolist()]}
-
-
-def read_groups(path: str, data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The groups of a file, checked.
-
-    Raises:
-        AnnotationError: with every fault found.
-    """
-    images, faults = {image.get("id") for image in data["images"]}, []
-    for group in data["groups"]:
-        where = f"group {group.get('id')}"
-        if group.get("image_id") not in images:
-            faults.append(f"{where}: image_id {group.get('image_id')} is not among the images")
-        rectangle = np.asarray(group.get("rectangle", ()), float)
-        if rectangle.shape != (4,) or not np.isfinite(rectangle).all() or not (rectangle[2:] >= rectangle[:2]).all():
-            faults.append(f"{where}: rectangle must be x1, y1, x2, y2 of two corners, got {group.get('rectangle')}")
-        if not isinstance(group.get("scale"), int | float) or not group["scale"] > 0:
-            faults.append(f"{where}: scale must be a positive number, got {group.get('scale')}")
-    if len({group.get("id") for group in data["groups"]}) < len(data["groups"]):
-        faults.append("groups: an id stands there more than once")
-    if faults:
-        raise AnnotationError(path, faults)
-    return data["groups"]
 
 
 @DATASETS.register_module()
@@ -147,62 +68,77 @@ class MpiiDataset(CocoPoseDataset):
     ) -> None:
         if regions not in ("image", "group"):
             raise ValueError(f"regions must be 'image' or 'group', got {regions!r}")
+        self.by_group, self.margin, self.reach = regions == "group", margin, reach
         super().__init__(ann_file, img_dir, data_root, skeleton, pipeline, test_mode, on_unreadable=on_unreadable)
-        self.margin, self.reach = margin, reach
-        few = max(1, min_keypoints)
-        self._people = [
-            [
-                p if p.get("iscrowd") or _count(p) >= few else {**p, **_as_region(_whole_body(p)), "iscrowd": 1}
-                for p in people
-            ]
-            for people in self._people
-        ]
-        self._regions = self._group_regions() if regions == "group" else self._image_regions()
+        enough = (self.file.visible > 0).sum(1) >= max(1, min_keypoints)
+        self._learnt = ~self.file.crowd & enough
+        self._regions = self._group_regions() if self.by_group else self._image_regions()
         if not self._regions:
             raise AnnotationError(self.ann_file, [f"nobody in it has min_keypoints={min_keypoints} keypoints or more"])
 
-    def _image_regions(self) -> list[tuple[int, dict[str, Any] | None]]:
-        """Every image that has somebody to learn from; in evaluation every image."""
-        known = [any(not person.get("iscrowd") for person in people) for people in self._people]
-        return [(i, None) for i, some in enumerate(known) if some or self.test_mode]
+    def read(self, choice: CategoryChoice, area_per_box: float | None) -> KeypointFile:
+        """The people of the file, checked; groups and positions stay beside them."""
+        self.mpii = read_mpii(self.ann_file, self.img_dir, self.keypoint_set, self.by_group, needs_people=True)
+        return self.mpii.need_people()
 
-    def _group_regions(self) -> list[tuple[int, dict[str, Any] | None]]:
+    def _image_regions(self) -> list[tuple[int, GroupEntry | None]]:
+        """Every image that has somebody to learn from; in evaluation every image."""
+        return [(i, None) for i in self._places if self.test_mode or self._learnt[self.file.rows(i)].any()]
+
+    def _group_regions(self) -> list[tuple[int, GroupEntry | None]]:
         """Image and entry of every group that has somebody to learn from."""
-        groups = read_groups(self.ann_file, read_json(self.ann_file, ("images", "groups")))
-        place = {image["id"]: i for i, image in enumerate(self._images)}
-        known = {
-            key for people in self._people for p in people if not p.get("iscrowd") for key in p.get("group_ids", ())
-        }
-        return [(place[group["image_id"]], group) for group in groups if group["id"] in known]
+        known = {key for row in np.flatnonzero(self._learnt).tolist() for key in self.mpii.members[row]}
+        return [(entry.image, entry) for entry in self.mpii.groups if entry.group_id in known]
 
     def __len__(self) -> int:
         """Number of images, or of groups."""
         return len(self._regions)
 
+    def learnt(self, i: int) -> np.ndarray:
+        """The people of image ``i`` with enough keypoints."""
+        rows = self.file.rows(i)
+        return rows.start + np.flatnonzero(self._learnt[rows])
+
+    def ignored(self, i: int) -> np.ndarray:
+        """Crowds, people with too few keypoints, and what lies far from everybody annotated."""
+        size, rows = self.file.images[i].size, self.file.rows(i)
+        ignore = np.zeros(size, bool)
+        within = np.zeros(size, bool)
+        for row in range(rows.start, rows.stop):
+            body = self._whole_body(row)
+            if self.file.crowd[row]:
+                ignore |= self.file.region(row, size)
+            elif not self._learnt[row]:
+                ignore |= box_mask(body, size)
+            if self.reach is not None:
+                grow = self.reach * (body[3] - body[1])
+                within |= box_mask(body + grow * np.array([-1, -1, 1, 1]), size)
+        return ignore if self.reach is None or rows.start == rows.stop else ignore | ~within
+
+    def _whole_body(self, row: int) -> np.ndarray:
+        """All of a person, ``(4,)`` xyxy: the box of what is annotated, and where the rest must be."""
+        box, position, scale = self.file.boxes[row], self.mpii.positions[row], self.mpii.scales[row]
+        if np.isnan(position).any() or np.isnan(scale):
+            return box
+        body = body_box(position, float(scale))
+        return np.concatenate([np.minimum(box[:2], body[:2]), np.maximum(box[2:], body[2:])])
+
     def load(self, index: int) -> Sample:
         """Image or crop, the people to learn from, and the ignore mask of the rest."""
-        place, group = self._regions[index]
-        sample = super().load(place)
-        if self.reach is not None and self._people[place]:
-            within = np.zeros(sample.image_size, bool)
-            for person in self._people[place]:
-                body = _whole_body(person)
-                grow = self.reach * (body[3] - body[1])
-                near = _as_region(body + grow * np.array([-1, -1, 1, 1]))
-                within |= segmentation_mask(near, sample.image_size)
-            assert sample.ignore is not None
-            sample.ignore |= ~within
-        if group is None:
+        i, entry = self._regions[index]
+        sample = self.load_image_of(i)
+        if entry is None:
             return sample
-        box = group_box(group["rectangle"], group["scale"], self.margin, sample.image_size)
-        return replace(crop_sample(sample, box), image_id=group["id"])
+        box = group_box(entry.group.rectangle, entry.group.scale, self.margin, sample.image_size)
+        return replace(crop_sample(sample, box), image_id=entry.group_id)
 
 
 @DATASETS.register_module()
 class MpiiGroupDataset(SampleDataset):
     """Groups of MPII to test on: a crop for each, and nothing else of the annotations.
 
-    A sample's ``image_id`` is the group's id. Predictions come back in pixels of the whole image.
+    A sample's ``image_id`` is the group's id, its truth the group's people, or without them where the labels are
+    withheld. Predictions come back in pixels of the whole image.
 
     Args:
         ann_file: the json file; ``images`` and ``groups`` of it are read.
@@ -231,25 +167,23 @@ class MpiiGroupDataset(SampleDataset):
         super().__init__(pipeline, skeleton, test_mode=True)
         self.ann_file, self.img_dir = os.path.join(data_root, ann_file), os.path.join(data_root, img_dir)
         self.margin, self.keep_original = margin, keep_original
-        data = read_json(self.ann_file, ("images", "groups"))
-        if faults := image_faults(data["images"], self.img_dir):
-            raise AnnotationError(self.ann_file, faults)
-        self._groups = read_groups(self.ann_file, data)
-        self._files = {image["id"]: image["file_name"] for image in data["images"]}
+        self.mpii = read_mpii(self.ann_file, self.img_dir, self.keypoint_set, needs_groups=True, needs_people=False)
 
     def __len__(self) -> int:
         """Number of groups."""
-        return len(self._groups)
+        return len(self.mpii.groups)
 
     @property
-    def metainfo(self) -> dict[str, Any]:
-        """Skeleton, and the annotation file that results are measured against."""
-        return {**super().metainfo, "ann_file": self.ann_file}
+    def metainfo(self) -> DatasetInfo:
+        """The keypoint set."""
+        return DatasetInfo("MPII groups", self.keypoint_set, ("person",), (1,))
 
     def load(self, index: int) -> Sample:
         """The crop of one group."""
-        group = self._groups[index]
-        image = load_image(os.path.join(self.img_dir, self._files[group["image_id"]]))
+        entry = self.mpii.groups[index]
+        image = load_image(os.path.join(self.img_dir, self.mpii.images[entry.image].file_name))
+        size = image.shape[:2]
         original = image if self.keep_original else None
-        sample = Sample(image, group["id"], image.shape[:2], original=original, skeleton=self.skeleton)
-        return crop_sample(sample, group_box(group["rectangle"], group["scale"], self.margin, sample.image_size))
+        truth = self.mpii.truth(entry)
+        sample = Sample(image, entry.group_id, size, original=original, skeleton=self.skeleton, truth=truth)
+        return crop_sample(sample, group_box(entry.group.rectangle, entry.group.scale, self.margin, size))

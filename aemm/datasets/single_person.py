@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import mmengine
+import numpy as np
 
-from aemm.datasets.coco_annotations import AnnotationError
-from aemm.datasets.coco_pose import CocoPoseDataset
+from aemm.datasets.coco_pose import CocoPoseDataset, load_listed_image
+from aemm.formats.files import AnnotationError
+from aemm.records import Truth
 from aemm.registry import DATASETS
 from aemm.skeletons import Skeleton
 from aemm.structures import Sample
@@ -29,7 +30,7 @@ class SinglePersonDataset(CocoPoseDataset):
         min_keypoints: people with fewer annotated keypoints are left out.
         skeleton: the keypoint set.
         pipeline: transforms.
-        test_mode: the samples are evaluated, so ``metainfo`` carries the ground truth along.
+        test_mode: the samples are evaluated, so each carries its truth.
         on_unreadable: see :class:`~aemm.datasets.base.SampleDataset`.
 
     Raises:
@@ -49,53 +50,35 @@ class SinglePersonDataset(CocoPoseDataset):
     ) -> None:
         super().__init__(ann_file, img_dir, data_root, skeleton, pipeline, test_mode, True, on_unreadable)
         least = max(1, min_keypoints)
-        self._rows = [  # (image, place among its people with keypoints, annotation)
-            (index, place, person)
-            for index, people in enumerate(self._people)
-            for place, person in enumerate(filter(_has_keypoints, people))
-            if _count(person) >= least
-        ]
-        if not self._rows:
+        count = (self.file.visible > 0).sum(1)
+        self._people = [(i, row) for i in self._places for row in self.learnt(i).tolist() if count[row] >= least]
+        if not self._people:
             raise AnnotationError(self.ann_file, [f"nobody in it has {least} keypoints with visibility 1 or 2"])
 
     def __len__(self) -> int:
         """Number of people."""
-        return len(self._rows)
-
-    @property
-    def metainfo(self) -> dict[str, Any]:
-        """Skeleton, and in test mode the ground truth with an image for each person."""
-        meta = {"skeleton": self.keypoint_set.to_dict()}
-        return {**meta, "annotations": self._ground_truth()} if self.test_mode else meta
+        return len(self._people)
 
     def load(self, index: int) -> Sample:
         """The image with one person's keypoints; everything else in it is background."""
-        image, place, person = self._rows[index]
-        sample = super().load(image)
-        assert sample.keypoints is not None
-        assert sample.visible is not None
-        assert sample.labels is not None
-        row = slice(place, place + 1)
-        return replace(
-            sample,
-            image_id=person["id"],
-            keypoints=sample.keypoints[row],
-            visible=sample.visible[row],
-            labels=sample.labels[row],
-            ignore=None,
+        i, row = self._people[index]
+        entry = self.file.images[i]
+        return Sample(
+            image=load_listed_image(self.img_dir, entry, self.ann_file),
+            image_id=self.file.ids[row],
+            image_size=entry.size,
+            keypoints=self.file.keypoints[row : row + 1].astype(np.float32),
+            visible=self.file.visible[row : row + 1].astype(np.int64),
+            labels=np.zeros(1, np.int64),
+            skeleton=self.keypoint_set,
+            truth=self._truth(i, row) if self.test_mode else None,
         )
 
-    def _ground_truth(self) -> dict[str, Any]:
-        images, annotations = [], []
-        for index, _, person in self._rows:
-            images.append({**self._images[index], "id": person["id"]})
-            annotations.append({**person, "image_id": person["id"]})
-        return dict(images=images, annotations=annotations, categories=mmengine.load(self.ann_file)["categories"])
+    def _truth(self, i: int, row: int) -> Truth:
+        """What is known of one person alone."""
+        whole, n = self.file.truth(i), row - self.file.rows(i).start
+        alone = {name: value[n : n + 1] for name in _PER_PERSON if (value := getattr(whole, name)) is not None}
+        return replace(whole, image_id=self.file.ids[row], **alone)
 
 
-def _count(person: Mapping[str, Any]) -> int:
-    return sum(v > 0 for v in person["keypoints"][2::3])
-
-
-def _has_keypoints(person: Mapping[str, Any]) -> bool:
-    return not person.get("iscrowd") and _count(person) > 0
+_PER_PERSON = ("keypoints", "visible", "labels", "area", "boxes", "crowd", "head_sizes")

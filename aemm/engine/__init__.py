@@ -2,6 +2,7 @@
 
 from aemm.engine.checkpoint import CheckpointError, SafeCheckpointHook, read_checkpoint
 from aemm.engine.config_check import ConfigError, check_config
+from aemm.engine.dump import DumpHook
 from aemm.engine.launch import build_runner, load_config, run, set_work_dir, use_mixed_precision
 from aemm.engine.show import ShowHook
 from aemm.engine.tag_collapse import TagCollapseHook
@@ -9,6 +10,7 @@ from aemm.engine.tag_collapse import TagCollapseHook
 __all__ = [
     "CheckpointError",
     "ConfigError",
+    "DumpHook",
     "SafeCheckpointHook",
     "ShowHook",
     "TagCollapseHook",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,8 @@ def to_plain(value: Any) -> Any:
         return torch.from_numpy(value.copy()) if value.dtype.kind in "biuf" else to_plain(value.tolist())
     if isinstance(value, np.generic):
         return value.item()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {part.name: to_plain(getattr(value, part.name)) for part in fields(value)}
     if isinstance(value, Mapping):
         return {to_plain(key): to_plain(item) for key, item in value.items()}
     if type(value) in (bool, int, float, str, bytes):

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
+from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
@@ -121,6 +122,14 @@ _FOR_THE_FILE = ("\n-----", "Config:", "Hooks will be executed", '"FileClient"',
 
 class _Runner(Runner):
     """MMEngine's runner; what fills pages at its start goes to the log file alone."""
+
+    def build_evaluator(self, evaluator: Any) -> Evaluator:
+        """The evaluator, whose metrics exchange their pairs within the work dir."""
+        built = super().build_evaluator(evaluator)
+        for metric in built.metrics:
+            if metric.collect_dir is None:
+                metric.collect_dir = os.path.join(self.work_dir, ".collect")
+        return built
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """The logger, with a console that is spared the pages."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from aemm.engine.checkpoint import CheckpointError, model_faults, read_checkpoint
 from aemm.geometry import to_map
 from aemm.ops.heatmap import TargetStyle, draw_gaussians
+from aemm.records import DatasetInfo
 from aemm.registry import COLLATE_FUNCTIONS, DATASETS, METRICS, MODELS
 from aemm.structures import Maps, Sample
 
@@ -115,11 +116,11 @@ def oracle_table(
         maps = model(batch, mode="tensor")
         for name, (heatmaps, tags) in VARIANTS.items():
             shown = replace_parts(maps, sample, heatmaps, tags, sigma, style)
-            metrics[name].process(None, model.decoder(shown, batch))  # type: ignore[operator]
+            metrics[name].process(batch, model.decoder(shown, batch))  # type: ignore[operator]
     return {name: metric.evaluate(count) for name, metric in metrics.items()}
 
 
-def _metric(config: Mapping[str, Any], meta: Mapping[str, Any]) -> BaseMetric:
+def _metric(config: Mapping[str, Any], meta: DatasetInfo) -> BaseMetric:
     metric = METRICS.build(dict(config))
-    metric.dataset_meta = dict(meta)
+    metric.dataset_meta = meta
     return metric

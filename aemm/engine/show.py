@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +15,6 @@ from mmengine.runner import Runner
 
 from aemm.ops.image import warp_image
 from aemm.registry import HOOKS
-from aemm.skeletons import build_skeleton
 from aemm.structures import Batch, ImageId, Instances
 from aemm.visualization import draw_result, save_picture
 
@@ -52,8 +50,7 @@ class ShowHook(Hook):
             return
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         maps = model(**model.data_preprocessor(data_batch), mode="tensor")
-        meta: dict[str, Any] = getattr(runner.test_dataloader.dataset, "metainfo", {})
-        skeleton = build_skeleton(meta["skeleton"]) if "skeleton" in meta else None
+        skeleton = runner.test_dataloader.dataset.metainfo.skeleton
         for i, found in enumerate(outputs):
             image = data_batch.images[0][i].permute(1, 2, 0).numpy()
             back = np.linalg.inv(data_batch.warp[i])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from aemm.evaluation.coco_metric import CocoMetric
+from aemm.evaluation.functional.coco import keypoint_dicts
 from aemm.evaluation.functional.crowdpose import CROWD_STATS, evaluate_crowd, load_xthotcoco
+from aemm.evaluation.pairs import Pair
+from aemm.records import Instances, Truth
 from aemm.registry import METRICS
 
 
@@ -14,42 +16,34 @@ from aemm.registry import METRICS
 class CrowdPoseMetric(CocoMetric):
     """AP and AR as CrowdPose measures them: AP, AP50, AP75, AR, AR50, AR75 and AP by crowdedness.
 
-    Ground truth, keypoint set and sigmas are those of the data set that is evaluated. Only images that
-    were predicted count. Needs the package xthotcoco.
+    Keypoint set and sigmas are those of the data set that is evaluated. Only images that were predicted
+    count. Needs the package xthotcoco.
 
     Args:
-        ann_file: measure against this file instead of the data set's own.
         sigmas: K OKS constants instead of the skeleton's.
-        dump: write the predictions to this json file in COCO's result format.
-        collect_device: where processes gather their results, ``'cpu'`` or ``'gpu'``.
         prefix: of the names in the log.
+        collect_dir: see :class:`~aemm.evaluation.pairs.PairMetric`.
     """
 
     default_prefix = "crowdpose"
     stats = CROWD_STATS
 
     def __init__(
-        self,
-        ann_file: str | None = None,
-        sigmas: Sequence[float] | None = None,
-        dump: str | None = None,
-        collect_device: str = "cpu",
-        prefix: str | None = None,
+        self, sigmas: Sequence[float] | None = None, prefix: str | None = None, collect_dir: str | None = None
     ) -> None:
-        super().__init__(ann_file, sigmas, "hotcoco", dump, collect_device, prefix)
+        super().__init__(sigmas, "hotcoco", prefix, collect_dir)
         load_xthotcoco()
 
-    def _evaluate(
-        self, truth: dict[str, Any], found: list[dict[str, Any]], images: Sequence[int], sigmas: Sequence[float]
-    ) -> dict[str, float]:
-        wanted = set(images)
-        truth = truth | dict(
-            images=[image for image in truth["images"] if image["id"] in wanted],
-            annotations=[person for person in truth["annotations"] if person["image_id"] in wanted],
-        )
-        if lacking := [image["id"] for image in truth["images"] if image["crowdIndex"] is None]:
+    def check(self, truth: Truth, found: Instances) -> None:
+        """As of :class:`CocoMetric`; the image also needs a crowd index."""
+        super().check(truth, found)
+        if truth.crowd_index is None:
             raise ValueError(
-                f"{len(lacking)} images of the ground truth have no crowdIndex, a number of 0 to 1; is it CrowdPose's "
+                f"image {truth.image_id} of the ground truth has no crowdIndex, a number of 0 to 1; is it CrowdPose's "
                 "json file? Without it CocoMetric can be used"
             )
-        return evaluate_crowd(truth, found, sigmas)
+
+    def evaluate_pairs(self, pairs: Sequence[Pair]) -> dict[str, float]:
+        """The values of ``stats`` where somebody was found."""
+        truth, found = keypoint_dicts(pairs, self.info)
+        return evaluate_crowd(truth, found, self.sigmas_in_use())

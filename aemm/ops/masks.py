@@ -42,6 +42,13 @@ def mask_areas(masks: Sequence[Mask]) -> np.ndarray:
     return rle.area(list(masks)).astype(np.int64) if masks else np.zeros(0, np.int64)
 
 
+def mask_boxes(masks: Sequence[Mask]) -> np.ndarray:
+    """Boxes ``(N, 4)`` xyxy around every mask; an empty one has a box of zeros."""
+    boxes = np.array([rle.toBbox(mask) for mask in masks], float).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    return boxes
+
+
 def mask_iou(found: Sequence[Mask], truth: Sequence[Mask]) -> np.ndarray:
     """Intersection over union ``(N, M)`` of all pairs; an empty list gives an empty side."""
     if not found or not truth:

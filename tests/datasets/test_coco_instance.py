@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aemm.datasets import AnnotationError, CocoInstanceDataset
-from aemm.datasets.classes import VOC_CLASSES
+from aemm.formats.classes import VOC_CLASSES
 from aemm.ops.masks import encode_mask
 
 SIZE = (40, 50)
@@ -49,10 +49,10 @@ def test_sample_holds_masks_and_labels_of_the_chosen_classes(folder):
     expected[5:35, 5:25] = True
     np.testing.assert_array_equal(sample.masks, [expected, expected])
     assert sample.labels.tolist() == [1, 0]
-    assert sample.area.tolist() == [600, 600]
+    assert _build(folder, classes=["cat", "dog"], test_mode=True)[0].truth.area.tolist() == [600, 90]
     assert not sample.ignore.any()
-    assert dataset.metainfo["category_ids"] == [44, 1]
-    assert dataset.metainfo["classes"] == ["cat", "dog"]
+    assert dataset.metainfo.category_ids == (44, 1)
+    assert dataset.metainfo.classes == ("cat", "dog")
     assert _build(folder)[0].labels.tolist() == [0, 1]
 
 

@@ -49,8 +49,10 @@ def test_sample_holds_what_the_file_says(folder):
     assert sample.image_size == (40, 50)
     np.testing.assert_allclose(sample.keypoints[0, :2], [[10, 12], [20.5, 30.25]])
     assert sample.visible[0, :3].tolist() == [2, 1, 0]
-    np.testing.assert_allclose(sample.boxes[0], [5, 5, 25, 35])
-    assert sample.area.tolist() == [300, 300]
+    assert sample.truth is None
+    truth = _build(folder, test_mode=True)[0].truth
+    np.testing.assert_allclose(truth.boxes[0], [5, 5, 25, 35])
+    assert truth.area.tolist() == [300, 300]
     assert not sample.ignore.any()
 
 

@@ -6,12 +6,14 @@ import pytest
 
 from aemm import geometry
 from aemm.datasets import UnreadableImageError
-from aemm.datasets.coco_annotations import AnnotationError
-from aemm.datasets.mpii import MpiiDataset, MpiiGroupDataset, body_box, group_box
+from aemm.datasets.mpii import MpiiDataset, MpiiGroupDataset
 from aemm.evaluation.mpii_metric import MpiiMetric
+from aemm.formats import AnnotationError
+from aemm.ops.boxes import body_box, group_box
 from aemm.registry import DATASETS
 from aemm.skeletons import SKELETONS
 from aemm.structures import Instances
+from tests.pairs import measured
 
 NAMES = list(SKELETONS["mpii"].keypoints)
 SIZE = (200, 400)
@@ -169,16 +171,17 @@ def test_nothing_but_rectangle_and_scale_reaches_a_test_sample(folder):
     write(folder, people=[])
     for old, new in zip(before, groups_of(folder), strict=False):
         np.testing.assert_array_equal(old.image, new.image)
-        for name in ("keypoints", "visible", "boxes", "area", "labels", "masks"):
+        for name in ("keypoints", "visible", "labels", "masks"):
             assert getattr(old, name) is None
-    assert vars(before[0]).keys() >= {"keypoints", "visible", "boxes", "area", "labels", "masks"}
+        assert not old.truth.withheld
+        assert new.truth.withheld
+    assert vars(before[0]).keys() >= {"keypoints", "visible", "labels", "masks"}
 
 
 def test_perfect_predictions_on_crops_reach_one_in_the_metric(folder):
     write(folder, people=PEOPLE[:3], groups=GROUPS[:2])
     dataset = groups_of(folder, pipeline=[{"type": "ResizeToFit", "size": 128}])
-    metric = MpiiMetric()
-    metric.dataset_meta = dataset.metainfo
+    pairs = []
     for i in range(len(dataset)):
         sample = dataset[i]
         members = [p for p in PEOPLE if sample.image_id in p["group_ids"]]
@@ -187,15 +190,17 @@ def test_perfect_predictions_on_crops_reach_one_in_the_metric(folder):
         assert (seen < sample.image.shape[1::-1]).all()
         found = geometry.apply_warp(seen, np.linalg.inv(sample.warp))
         scores = np.ones(found.shape[:2])
-        metric.process({}, [Instances(sample.image_id, SIZE, scores[:, 0], keypoints=found, keypoint_scores=scores)])
-    assert metric.evaluate(len(dataset))["mpii/mAP"] == 1
+        found = Instances(sample.image_id, SIZE, scores[:, 0], keypoints=found, keypoint_scores=scores)
+        pairs.append((sample.truth, found))
+    assert measured(MpiiMetric(), dataset.metainfo, pairs)["mpii/mAP"] == 1
 
 
 def test_both_are_built_from_configs(folder):
     where = {"ann_file": "mpii.json", "img_dir": "", "data_root": str(folder)}
     assert len(DATASETS.build({"type": "MpiiDataset", **where})) == 1
     dataset = DATASETS.build({"type": "MpiiGroupDataset", **where})
-    assert dataset.metainfo == {"skeleton": SKELETONS["mpii"].to_dict(), "ann_file": str(folder / "mpii.json")}
+    assert dataset.metainfo.skeleton == SKELETONS["mpii"]
+    assert dataset[0].truth.part == str(folder / "mpii.json")
 
 
 def test_unlabelled_images_are_kept_for_evaluation_only(folder):

@@ -7,6 +7,7 @@ from aemm.evaluation import CocoMetric
 from aemm.geometry import apply_warp
 from aemm.skeletons import SKELETONS
 from aemm.structures import Instances, Sample
+from tests.pairs import measured
 
 
 def dataset(shared, **settings) -> SinglePersonDataset:
@@ -36,13 +37,14 @@ def test_a_crop_shows_the_person_and_nobody_elses_keypoints(shared):
 def test_ap_of_the_truth_is_1_though_people_share_images(shared):
     data = dataset(shared, pipeline=[PersonCrop(256)], test_mode=True)
     metric = CocoMetric()
-    metric.dataset_meta = data.metainfo
+    pairs = []
     for i in range(len(data)):
         sample = data[i]
         keypoints = apply_warp(sample.keypoints, np.linalg.inv(sample.warp))
         seen = (sample.visible > 0).astype(np.float32)
-        metric.process(None, [Instances(sample.image_id, sample.image_size, seen.mean(1), None, keypoints, seen)])
-    assert metric.evaluate(len(data))["coco/AP"] == pytest.approx(1)
+        found = Instances(sample.image_id, sample.image_size, seen.mean(1), None, keypoints, seen)
+        pairs.append((sample.truth, found))
+    assert measured(metric, data.metainfo, pairs)["coco/AP"] == pytest.approx(1)
 
 
 def person() -> Sample:

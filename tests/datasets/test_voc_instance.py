@@ -7,8 +7,8 @@ from PIL import Image
 from scipy.io import savemat
 
 from aemm.datasets import AnnotationError, UnreadableImageError, VocInstanceDataset
-from aemm.datasets.classes import VOC_CLASSES
-from aemm.datasets.voc_instance import read_indices, split_instances
+from aemm.formats.classes import VOC_CLASSES
+from aemm.formats.voc import read_indices, split_instances
 from aemm.ops.masks import decode_masks
 
 SIZE = (30, 40)
@@ -62,14 +62,12 @@ def test_sample_holds_instances_their_classes_and_void(folder):
 
 def test_ground_truth_for_metrics_is_what_the_samples_hold(folder):
     dataset = VocInstanceDataset(str(folder), test_mode=True)
-    truth = dataset.metainfo["annotations"]
-    assert [image["id"] for image in truth["images"]] == ["one", "two"]
-    assert [a["id"] for a in truth["annotations"]] == [1, 2, 3, 4, 5, 6]
-    assert [a["category_id"] for a in truth["annotations"]] == [12, 12, 15] * 2
-    masks = decode_masks([a["segmentation"] for a in truth["annotations"][:3]], SIZE)
-    np.testing.assert_array_equal(masks, dataset[0].masks)
-    np.testing.assert_array_equal(decode_masks([truth["images"][0]["void"]], SIZE)[0], dataset[0].ignore)
-    assert "annotations" not in VocInstanceDataset(str(folder)).metainfo
+    assert [dataset[i].truth.image_id for i in range(2)] == ["one", "two"]
+    truth = dataset[0].truth
+    assert [dataset.metainfo.category_ids[label] for label in truth.labels] == [12, 12, 15]
+    np.testing.assert_array_equal(decode_masks(truth.masks, SIZE), dataset[0].masks)
+    np.testing.assert_array_equal(decode_masks([truth.void], SIZE)[0], dataset[0].ignore)
+    assert VocInstanceDataset(str(folder))[0].truth is None
 
 
 def test_images_without_voc_masks_come_from_sbd(folder):
@@ -151,4 +149,4 @@ def test_genuine_files_are_read(shared, tmp_path):
     assert "3 faults" in _faults(root, image_sets=["all.txt"])
     dataset = VocInstanceDataset(str(root), image_sets=["all.txt"], with_classes=False, test_mode=True)
     assert [len(dataset[i].masks) for i in range(4)] == [2, 2, 1, 2]
-    assert dataset.metainfo["classes"] == ["object"]
+    assert dataset.metainfo.classes == ("object",)

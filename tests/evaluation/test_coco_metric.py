@@ -1,73 +1,76 @@
 import importlib.util
 import json
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from aemm.evaluation import CocoMetric
-from aemm.evaluation.functional.coco import BACKENDS
+from aemm.evaluation.functional.coco import BACKENDS, keypoint_dicts
+from aemm.formats.coco import write_results
+from aemm.records import DatasetInfo, Truth
 from aemm.skeletons import build_skeleton
 from aemm.structures import Instances
+from tests.pairs import batch_with, measured
+
+SIZE = (400, 400)
 
 
 def _truth(count=17, images=6, seed=0):
-    """Ground truth with people of all sizes, a crowd and an image without anybody."""
+    """Truth with people of all sizes, a crowd and an image without anybody."""
     rng = np.random.default_rng(seed)
-    annotations = []
-    for image in range(images - 1):
-        for _ in range(rng.integers(1, 5)):
+    truths, key = [], 0
+    for image in range(images):
+        points, visible, areas, boxes, crowd = [], [], [], [], []
+        for _ in range(rng.integers(1, 5) if image < images - 1 else 0):
+            key += 1
             side = rng.uniform(20, 200)
-            points = rng.uniform(0, side, (count, 2)) + rng.uniform(0, 200, 2)
-            visible = rng.choice([0, 1, 2], count, p=[0.2, 0.2, 0.6])
-            key = len(annotations) + 1
-            annotations.append(
-                dict(
-                    id=key,
-                    image_id=image,
-                    category_id=1,
-                    keypoints=np.column_stack([points * (visible > 0)[:, None], visible]).ravel().tolist(),
-                    num_keypoints=int((visible > 0).sum()),
-                    area=side**2 * 0.6,
-                    bbox=[*points.min(0).tolist(), *np.ptp(points, 0).tolist()],
-                    iscrowd=int(key % 7 == 0),
-                )
+            places = rng.uniform(0, side, (count, 2)) + rng.uniform(0, 200, 2)
+            seen = rng.choice([0, 1, 2], count, p=[0.2, 0.2, 0.6])
+            points.append(places * (seen > 0)[:, None])
+            visible.append(seen)
+            areas.append(side**2 * 0.6)
+            boxes.append([*places.min(0), *places.max(0)])
+            crowd.append(key % 7 == 0)
+        truths.append(
+            Truth(
+                image_id=image,
+                image_size=SIZE,
+                keypoints=np.array(points).reshape(-1, count, 2),
+                visible=np.array(visible, int).reshape(-1, count),
+                area=np.array(areas),
+                boxes=np.array(boxes).reshape(-1, 4),
+                crowd=np.array(crowd, bool),
             )
-    names = [f"k{i}" for i in range(count)]
-    return dict(
-        images=[dict(id=i, file_name=f"{i}.jpg", width=400, height=400) for i in range(images)],
-        annotations=annotations,
-        categories=[dict(id=1, name="person", keypoints=names, skeleton=[])],
-    )
+        )
+    return truths
 
 
-def _predictions(truth, count=17, seed=1, noise=6.0):
-    """The ground truth with noise, some people missing, some invented."""
+def _predictions(truths, count=17, seed=1, noise=6.0):
+    """The truth with noise, some people missing, some invented."""
     rng = np.random.default_rng(seed)
     found = []
-    for image in truth["images"]:
-        people = [a for a in truth["annotations"] if a["image_id"] == image["id"] and rng.random() < 0.8]
-        places = [np.reshape(a["keypoints"], (count, 3))[:, :2] + rng.normal(0, noise, (count, 2)) for a in people]
+    for truth in truths:
+        people = [points for points in truth.keypoints if rng.random() < 0.8]
+        places = [points + rng.normal(0, noise, (count, 2)) for points in people]
         if rng.random() < 0.5:
             places.append(rng.uniform(0, 400, (count, 2)))
         points = np.array(places, np.float32).reshape(-1, count, 2)
         scores = rng.uniform(0.1, 1, points.shape[:2]).astype(np.float32)
-        found.append(Instances(image["id"], (400, 400), scores.mean(1), keypoints=points, keypoint_scores=scores))
+        found.append(Instances(truth.image_id, SIZE, scores.mean(1), keypoints=points, keypoint_scores=scores))
     return found
 
 
-def _metric(truth, count=17, **changes):
-    metric = CocoMetric(**changes)
-    names = truth["categories"][0]["keypoints"]
-    skeleton = build_skeleton(dict(keypoints=names, sigmas=np.linspace(0.03, 0.1, count).tolist()))
-    metric.dataset_meta = dict(skeleton=skeleton.to_dict(), annotations=truth)
-    return metric
+def _info(count=17):
+    sigmas = np.linspace(0.03, 0.1, count).tolist()
+    skeleton = build_skeleton(dict(keypoints=[f"k{i}" for i in range(count)], sigmas=sigmas))
+    return DatasetInfo("people", skeleton, ("person",), (1,))
 
 
-def _evaluate(truth, found, count=17, **changes):
-    metric = _metric(truth, count, **changes)
-    metric.process(None, found)
-    return metric.evaluate(len(found))
+def _evaluate(truths, found, count=17, **changes):
+    known = {truth.image_id: truth for truth in truths}
+    return measured(CocoMetric(**changes), _info(count), [(known[f.image_id], f) for f in found])
 
 
 @pytest.mark.parametrize("backend", ["pycocotools", "xtcocotools"])
@@ -86,26 +89,14 @@ def test_backends_agree(backend, count):
 
 
 def test_perfect_predictions_score_one_and_none_score_zero_with_a_warning(caplog):
-    truth = _truth()
-    for a in truth["annotations"]:
-        a["iscrowd"] = 0
+    truth = [replace(t, crowd=np.zeros(len(t), bool)) for t in _truth()]
     assert _evaluate(truth, _predictions(truth, noise=0))["coco/AP"] > 0.3
     perfect = [
-        Instances(
-            i["id"],
-            (400, 400),
-            np.ones(len(rows)),
-            keypoints=np.array(rows).reshape(-1, 17, 3)[..., :2],
-            keypoint_scores=np.ones((len(rows), 17)),
-        )
-        for i in truth["images"]
-        for rows in [[a["keypoints"] for a in truth["annotations"] if a["image_id"] == i["id"]]]
+        Instances(t.image_id, SIZE, np.ones(len(t)), keypoints=t.keypoints, keypoint_scores=np.ones((len(t), 17)))
+        for t in truth
     ]
     assert _evaluate(truth, perfect)["coco/AP"] == pytest.approx(1)
-    empty = [
-        Instances(i["id"], (400, 400), np.zeros(0), keypoints=np.zeros((0, 17, 2)), keypoint_scores=np.zeros((0, 17)))
-        for i in truth["images"]
-    ]
+    empty = [f[:0] for f in perfect]
     from mmengine.logging import MMLogger
 
     logger = MMLogger.get_current_instance()
@@ -124,11 +115,7 @@ def test_images_without_prediction_count_and_images_not_seen_do_not():
     emptied = [f if i else f[:0] for i, f in enumerate(found)]
     assert _evaluate(truth, emptied)["coco/AR"] < whole["coco/AR"]
     part = [f for f in found if f.image_id != 0]
-    part_truth = truth | dict(
-        images=[i for i in truth["images"] if i["id"] != 0],
-        annotations=[a for a in truth["annotations"] if a["image_id"] != 0],
-    )
-    assert _evaluate(truth, part) == _evaluate(part_truth, part)
+    assert _evaluate(truth, part) == _evaluate(truth[1:], part)
 
 
 def test_an_image_that_comes_twice_counts_once():
@@ -141,13 +128,23 @@ def test_ids_may_be_strings():
     truth = _truth()
     found = _predictions(truth)
     expected = _evaluate(truth, found)
-    for i in truth["images"]:
-        i["id"] = f"frame-{i['id']}"
-    for a in truth["annotations"]:
-        a["image_id"] = f"frame-{a['image_id']}"
+    named = [replace(t, image_id=f"frame-{t.image_id}") for t in truth]
     for f in found:
         f.image_id = f"frame-{f.image_id}"
-    assert _evaluate(truth, found) == expected
+    assert _evaluate(named, found) == expected
+
+
+def test_parts_of_a_set_may_repeat_identifiers():
+    truth = _truth()
+    found = _predictions(truth)
+    pairs = list(zip(truth, found, strict=True))
+    again = [(replace(t, part="other.json"), f) for t, f in pairs]
+    metric = CocoMetric()
+    metric.dataset_meta = _info()
+    for t, f in [*pairs, *again, *pairs]:
+        metric.process(batch_with([t]), [f])
+    renamed = [(replace(t, image_id=f"o{t.image_id}"), replace(f, image_id=f"o{f.image_id}")) for t, f in pairs]
+    assert metric.evaluate(3 * len(pairs)) == measured(CocoMetric(), _info(), [*pairs, *renamed])
 
 
 def test_sigmas_change_the_score():
@@ -157,19 +154,21 @@ def test_sigmas_change_the_score():
     assert strict < _evaluate(truth, found)["coco/AP"] < _evaluate(truth, found, sigmas=[0.3] * 17)["coco/AP"]
 
 
-def test_dump_is_a_result_file_that_other_evaluators_read(tmp_path):
-    truth = _truth()
-    found = _predictions(truth)
-    path = tmp_path / "new" / "results.json"
-    expected = _evaluate(truth, found, dump=str(path))
-    rows = json.loads(path.read_text())
-    assert sum(map(len, found)) == len(rows)
-    assert set(rows[0]) == {"image_id", "category_id", "keypoints", "score"}
+def test_written_results_are_read_by_other_evaluators(tmp_path):
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
+    truth = _truth()
+    found = _predictions(truth)
+    path = tmp_path / "new" / "results.json"
+    expected = _evaluate(truth, found)
+    numbered = [replace(f, image_id=f.image_id + 1) for f in found]  # as the dict of the evaluators counts images
+    write_results(path, numbered, _info())
+    rows = json.loads(path.read_text())
+    assert sum(map(len, found)) == len(rows)
+    assert set(rows[0]) == {"image_id", "category_id", "keypoints", "score"}
     coco = COCO()
-    coco.dataset = truth
+    coco.dataset = keypoint_dicts(list(zip(truth, found, strict=True)), _info())[0]
     coco.createIndex()
     evaluation = COCOeval(coco, coco.loadRes(rows), "keypoints")
     evaluation.params.kpt_oks_sigmas = np.linspace(0.03, 0.1, 17)
@@ -180,21 +179,25 @@ def test_dump_is_a_result_file_that_other_evaluators_read(tmp_path):
 
 
 def test_absent_keypoints_are_written_at_the_mean_of_those_present(tmp_path):
-    truth = _truth(count=3)
     points = np.array([[[10.0, 20.0], [30.0, 40.0], [0.0, 0.0]]])
-    found = [Instances(0, (400, 400), np.ones(1), keypoints=points, keypoint_scores=np.array([[0.9, 0.5, 0.0]]))]
-    _evaluate(truth, found, 3, dump=str(tmp_path / "r.json"))
+    found = [Instances(0, SIZE, np.ones(1), keypoints=points, keypoint_scores=np.array([[0.9, 0.5, 0.0]]))]
+    write_results(tmp_path / "r.json", found, _info(3))
     row = json.loads((tmp_path / "r.json").read_text())[0]
     assert row["keypoints"] == [10, 20, 0.9, 30, 40, 0.5, 20, 30, 0]
 
 
-def test_a_prediction_for_an_unknown_image_is_named():
-    truth = _truth()
-    stranger = Instances(
-        "nobody", (4, 4), np.zeros(0), keypoints=np.zeros((0, 17, 2)), keypoint_scores=np.zeros((0, 17))
-    )
-    with pytest.raises(ValueError, match="'nobody'"):
-        _evaluate(truth, [stranger])
+def test_a_set_whose_labels_are_withheld_gives_no_figures_and_says_so(caplog):
+    from mmengine.logging import MMLogger
+
+    found = _predictions(_truth())
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    withheld = [Truth(f.image_id, SIZE) for f in found]
+    assert measured(CocoMetric(), _info(), zip(withheld, found, strict=True)) == {}
+    logger.removeHandler(caplog.handler)
+    assert "the labels of all 6 images are withheld" in caplog.text
+    with pytest.raises(ValueError, match="1 of 6 images are withheld"):
+        measured(CocoMetric(), _info(), zip([withheld[0], *_truth()[1:]], found, strict=True))
 
 
 def test_a_backend_that_is_not_installed_says_how_to_install_it(monkeypatch):
@@ -205,11 +208,18 @@ def test_a_backend_that_is_not_installed_says_how_to_install_it(monkeypatch):
         CocoMetric(backend="cocoapi")
 
 
-def test_missing_ground_truth_and_missing_keypoints_are_explained():
+def test_missing_truth_and_missing_keypoints_are_explained():
     metric = CocoMetric()
-    metric.dataset_meta = dict(skeleton=build_skeleton("coco").to_dict())
-    metric.process(None, _predictions(_truth()))
+    metric.dataset_meta = _info()
+    truths = _truth()
     with pytest.raises(ValueError, match="test_mode=True"):
-        metric.evaluate(6)
+        metric.process(replace(batch_with(truths), truths=[]), _predictions(truths))
     with pytest.raises(ValueError, match="the decoder returned none"):
-        metric.process(None, [Instances(1, (2, 2), np.zeros(1))])
+        metric.process(batch_with(truths[:1]), [Instances(1, (2, 2), np.zeros(1))])
+    with pytest.raises(ValueError, match="expected 17 keypoints"):
+        metric.process(batch_with(_truth(5)[:1]), _predictions(_truth(5)[:1], 5))
+    metric.dataset_meta = dict(skeleton="coco")
+    with pytest.raises(ValueError, match="needs the DatasetInfo"):
+        metric.process(batch_with(truths), _predictions(truths))
+    with pytest.raises(ValueError, match="17 positive numbers"):
+        _evaluate(truths, _predictions(truths), sigmas=[0.1])

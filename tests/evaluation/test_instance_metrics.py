@@ -1,18 +1,22 @@
 import json
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from mmengine.logging import MMLogger
-from pycocotools import mask as rle
 
 from aemm.evaluation import CocoInstanceMetric, VocInstanceMetric
-from aemm.ops.masks import decode_masks, encode_mask, encode_masks
+from aemm.evaluation.functional.coco import mask_dicts
+from aemm.formats.coco import write_results
+from aemm.ops.masks import decode_masks, encode_mask, encode_masks, mask_areas
+from aemm.records import DatasetInfo, Truth
 from aemm.structures import Instances
+from tests.pairs import batch_with, measured
 
 SIZE = (120, 160)
-CLASSES = ["cat", "dog", "cow"]
-CATEGORIES = [11, 3, 7]
+CATEGORIES = (11, 3, 7)
+INFO = DatasetInfo("drawn", None, ("cat", "dog", "cow"), CATEGORIES)
 
 
 def _blob(rng):
@@ -26,53 +30,40 @@ def _blob(rng):
 def _truth(images=8, seed=0, ids=int):
     """Boxes of three classes and all sizes, every ninth a crowd, and an image without anything."""
     rng = np.random.default_rng(seed)
-    annotations = []
-    for image in range(images - 1):
-        for _ in range(rng.integers(1, 6)):
-            mask = _blob(rng)
-            key = len(annotations) + 1
-            encoded = encode_mask(mask)
-            annotations.append(
-                dict(
-                    id=key,
-                    image_id=ids(image),
-                    category_id=CATEGORIES[rng.integers(3)],
-                    segmentation=encoded,
-                    area=float(mask.sum()),
-                    bbox=rle.toBbox(encoded).tolist(),
-                    iscrowd=int(key % 9 == 0),
-                )
-            )
-    return dict(
-        images=[dict(id=ids(i), file_name=f"{i}.png", height=SIZE[0], width=SIZE[1]) for i in range(images)],
-        annotations=annotations,
-        categories=[dict(id=key, name=name) for key, name in zip(CATEGORIES, CLASSES, strict=True)],
-    )
+    truths, key = [], 0
+    for image in range(images):
+        masks, labels, crowd = [], [], []
+        for _ in range(rng.integers(1, 6) if image < images - 1 else 0):
+            key += 1
+            masks.append(encode_mask(_blob(rng)))
+            labels.append(int(rng.integers(3)))
+            crowd.append(key % 9 == 0)
+        labels, crowd = np.array(labels, int), np.array(crowd, bool)
+        truths.append(Truth(ids(image), SIZE, masks=masks, labels=labels, crowd=crowd))
+    return truths
 
 
-def _predictions(truth, seed=1, shift=4, drop=0.2, stray=0.5):
-    """The ground truth moved a little, some instances missing, some invented."""
+def _predictions(truths, seed=1, shift=4, drop=0.2, stray=0.5):
+    """The truth moved a little, some instances missing, some invented."""
     rng = np.random.default_rng(seed)
     found = []
-    for image in truth["images"]:
-        rows = [a for a in truth["annotations"] if a["image_id"] == image["id"] and rng.random() >= drop]
-        masks = decode_masks([a["segmentation"] for a in rows], SIZE)
+    for truth in truths:
+        rows = [n for n in range(len(truth)) if rng.random() >= drop]
+        masks = decode_masks([truth.masks[n] for n in rows], SIZE)
         moves = rng.integers(-shift, shift + 1, (len(rows), 2)).tolist()
         masks = [np.roll(mask, move, (0, 1)) for mask, move in zip(masks, moves, strict=True)]
-        labels = [CATEGORIES.index(a["category_id"]) for a in rows]
+        labels = [int(truth.labels[n]) for n in rows]
         if rng.random() < stray:
             masks, labels = [*masks, _blob(rng)], [*labels, int(rng.integers(3))]
         scores = rng.uniform(0.1, 1, len(masks)).astype(np.float32)
-        found.append(
-            Instances(image["id"], SIZE, scores, masks=[encode_mask(m) for m in masks], labels=np.array(labels, int))
-        )
+        encoded = [encode_mask(mask) for mask in masks]
+        found.append(Instances(truth.image_id, SIZE, scores, masks=encoded, labels=np.array(labels, int)))
     return found
 
 
-def _evaluate(metric, truth, found):
-    metric.dataset_meta = dict(classes=CLASSES, category_ids=CATEGORIES, annotations=truth)
-    metric.process(None, found)
-    return metric.evaluate(len(found))
+def _evaluate(metric, truths, found):
+    known = {truth.image_id: truth for truth in truths}
+    return measured(metric, INFO, [(known[f.image_id], f) for f in found])
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -118,34 +109,8 @@ def test_ids_may_be_strings_and_an_image_that_comes_twice_counts_once(metric):
 def test_images_not_seen_do_not_count():
     truth = _truth()
     found = _predictions(truth)
-    part = truth | dict(annotations=[a for a in truth["annotations"] if a["image_id"]], images=truth["images"][1:])
     for metric in (CocoInstanceMetric, VocInstanceMetric):
-        assert _evaluate(metric(), truth, found[1:]) == _evaluate(metric(), part, found[1:])
-
-
-def test_classes_of_the_file_that_are_not_evaluated_are_left_out():
-    truth = _truth()
-    found = [f[f.labels == 1] for f in _predictions(truth)]
-    for metric in (CocoInstanceMetric, VocInstanceMetric):
-        one = metric()
-        one.dataset_meta = dict(classes=["dog"], category_ids=[3], annotations=truth)
-        one.process(None, [Instances(f.image_id, SIZE, f.scores, masks=f.masks, labels=f.labels * 0) for f in found])
-        few = truth | dict(annotations=[a for a in truth["annotations"] if a["category_id"] == 3])
-        assert one.evaluate(len(found)) == pytest.approx(_evaluate(metric(), few, found), nan_ok=True)
-
-
-def test_polygons_and_plain_run_lengths_are_read_like_compressed_ones():
-    truth = _truth(3)
-    found = _predictions(truth)
-    expected = [_evaluate(metric(), truth, found) for metric in (CocoInstanceMetric, VocInstanceMetric)]
-    for n, a in enumerate(truth["annotations"]):
-        x, y, w, h = a["bbox"]
-        flat = decode_masks([a["segmentation"]], SIZE)[0].T.ravel()
-        edges = np.flatnonzero(np.diff(flat, prepend=False))
-        counts = np.diff(edges, prepend=0, append=flat.size).tolist()
-        boxes = [[x, y, x + w, y, x + w, y + h, x, y + h]]
-        a["segmentation"] = boxes if n % 2 else dict(size=list(SIZE), counts=counts)
-    assert [_evaluate(metric(), truth, found) for metric in (CocoInstanceMetric, VocInstanceMetric)] == expected
+        assert _evaluate(metric(), truth, found[1:]) == _evaluate(metric(), truth[1:], found[1:])
 
 
 def test_thresholds_name_the_results_and_small_instances_may_be_missing():
@@ -153,7 +118,7 @@ def test_thresholds_name_the_results_and_small_instances_may_be_missing():
     stats = _evaluate(VocInstanceMetric(thresholds=[0.25, 0.75]), truth, _predictions(truth))
     assert list(stats) == ["voc/apr_25", "voc/apr_75", "voc/apr_vol"]
     assert stats["voc/apr_25"] > stats["voc/apr_75"]
-    areas = {a["segmentation"]["counts"]: a["area"] for a in truth["annotations"]}
+    areas = {m["counts"]: area for t in truth for m, area in zip(t.masks, mask_areas(t.masks), strict=True)}
     perfect = _predictions(truth, shift=0, drop=0, stray=0)
     large = [f[np.array([areas[m["counts"]] >= 500 for m in f.masks], bool)] for f in perfect]
     assert _evaluate(VocInstanceMetric(), truth, large)["voc/apr_50"] < 1
@@ -164,25 +129,24 @@ def test_thresholds_name_the_results_and_small_instances_may_be_missing():
 def test_void_pixels_of_the_data_set_are_excluded_on_request():
     mask, wide, void = (np.zeros(SIZE, bool) for _ in range(3))
     mask[:50, :50], wide[:50, :90], void[:50, 50:] = True, True, True
-    truth = _truth(1) | dict(
-        annotations=[dict(id=1, image_id=0, category_id=3, segmentation=encode_mask(mask), area=2500.0)]
-    )
-    truth["images"][0]["void"] = encode_mask(void)
+    truth = [Truth(0, SIZE, masks=[encode_mask(mask)], labels=np.array([1]), void=encode_mask(void))]
     found = [Instances(0, SIZE, np.ones(1), masks=encode_masks(wide[None]), labels=np.array([1]))]
     assert _evaluate(VocInstanceMetric(thresholds=[0.7]), truth, found)["voc/apr_70"] == 0
     assert _evaluate(VocInstanceMetric(thresholds=[0.7], void="exclude"), truth, found)["voc/apr_70"] == 1
 
 
-def test_dump_is_a_result_file_that_other_evaluators_read(tmp_path):
+def test_written_masks_are_read_by_other_evaluators(tmp_path):
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
     truth = _truth()
     found = _predictions(truth)
+    expected = _evaluate(CocoInstanceMetric(), truth, found)
     path = tmp_path / "new" / "masks.json"
-    expected = _evaluate(CocoInstanceMetric(dump=str(path)), truth, found)
+    numbered = [replace(f, image_id=f.image_id + 1) for f in found]  # as the dict of the evaluators counts images
+    write_results(path, numbered, DatasetInfo("drawn", None, INFO.classes, (1, 2, 3)))
     coco = COCO()
-    coco.dataset = truth
+    coco.dataset = mask_dicts(list(zip(truth, found, strict=True)), INFO)[0]
     coco.createIndex()
     evaluation = COCOeval(coco, coco.loadRes(json.loads(path.read_text())), "segm")
     evaluation.evaluate()
@@ -191,40 +155,31 @@ def test_dump_is_a_result_file_that_other_evaluators_read(tmp_path):
     assert evaluation.stats[0] == pytest.approx(expected["segm/AP"], abs=1e-9)
 
 
-def test_both_metrics_write_the_same_predictions(tmp_path):
-    truth = _truth()
-    found = _predictions(truth)
-    written = []
-    for metric in (CocoInstanceMetric, VocInstanceMetric):
-        path = tmp_path / f"{metric.__name__}.json"
-        _evaluate(metric(dump=str(path)), truth, found)
-        written.append(json.loads(path.read_text()))
-        with pytest.raises(ValueError, match=r"must name a \.json file, got 'masks\.pkl'"):
-            metric(dump="masks.pkl")
-    assert written[0] == written[1]
-    assert len(written[0]) == sum(len(f) for f in found) > 0
+def test_written_masks_carry_the_categories_of_the_set(tmp_path):
+    found = _predictions(_truth())
+    write_results(tmp_path / "masks.json", found, INFO)
+    rows = json.loads((tmp_path / "masks.json").read_text())
+    assert [row["category_id"] for row in rows] == [CATEGORIES[label] for f in found for label in f.labels]
+    with pytest.raises(ValueError, match=r"labels must be in 0\.\.2"):
+        write_results(tmp_path / "masks.json", [replace(found[0], labels=found[0].labels + 3)], INFO)
 
 
 @pytest.mark.parametrize("metric", [CocoInstanceMetric, VocInstanceMetric])
 def test_what_is_missing_or_does_not_fit_is_explained(metric):
     truth = _truth()
     found = _predictions(truth)
+    one = metric()
+    one.dataset_meta = INFO
     with pytest.raises(ValueError, match="the decoder returned none"):
-        metric().process(None, [Instances(1, (2, 2), np.zeros(1))])
-    one = metric()
-    one.process(None, found)
-    with pytest.raises(ValueError, match="no 'classes'"):
-        one.evaluate(len(found))
-    one = metric()
-    one.dataset_meta = dict(classes=CLASSES, category_ids=CATEGORIES)
-    one.process(None, found)
+        one.process(batch_with(truth[:1]), [Instances(1, (2, 2), np.zeros(1))])
     with pytest.raises(ValueError, match="test_mode=True"):
-        one.evaluate(len(found))
+        one.process(replace(batch_with(truth), truths=[]), found)
+    one.dataset_meta = DatasetInfo("people")
+    with pytest.raises(ValueError, match="people has none"):
+        one.process(batch_with(truth), found)
     found[0].labels = found[0].labels + 3
     with pytest.raises(ValueError, match=r"labels must be in 0\.\.2"):
         _evaluate(metric(), truth, found)
-    with pytest.raises(ValueError, match="'nobody'"):
-        _evaluate(metric(), truth, [Instances("nobody", (2, 2), np.zeros(0), masks=[], labels=np.zeros(0, int))])
 
 
 @pytest.mark.parametrize("wrong", [dict(form="13point"), dict(void="ignore"), dict(thresholds=[50])])

@@ -4,17 +4,17 @@ import time
 import numpy as np
 import pytest
 
-from aemm.evaluation.functional.mpii_mat import group_truth, read_groups, read_submission
 from aemm.evaluation.functional.pckh import (
     GroupTruth,
     assign_people,
     average_precision,
     group_average_precision,
-    head_sizes,
     match_group,
     pckh,
     pckh_matches,
 )
+from aemm.formats.mpii_mat import read_submission, read_truths
+from aemm.ops.boxes import head_sizes
 from aemm.skeletons import SKELETONS
 
 MPII = SKELETONS["mpii"].keypoints
@@ -44,6 +44,13 @@ def golden_groups(golden):
     return truths, found, expected
 
 
+def group_truth(truth):
+    """The people of a group who have one of the keypoints that count."""
+    known = truth.visible[:, COLUMNS] > 0
+    counts = known.any(1)
+    return GroupTruth(truth.keypoints[counts][:, COLUMNS], known[counts], truth.head_sizes[counts])
+
+
 def evaluate(truths, found, **options):
     matches = [match_group(k, s, p, truth) for truth, (k, p, s) in zip(truths, found, strict=True)]
     return group_average_precision(matches, **options)
@@ -69,8 +76,7 @@ def test_ap_of_mpii_predictions_is_that_of_the_published_evaluator(golden):
 def test_official_mat_files_of_mpii_give_the_same_ap(golden, shared):
     folder = shared / "data" / "mpii_groups"
     start = time.perf_counter()
-    groups = read_groups(folder / "mpi_val_groundtruth.mat")
-    truths = [group_truth(people, COLUMNS, "group") for people in groups]
+    truths = [group_truth(truth) for truth in read_truths(folder / "mpi_val_groundtruth.mat")]
     found = [
         (f.keypoints[:, COLUMNS], f.keypoint_scores[:, COLUMNS] != 0, f.keypoint_scores[:, COLUMNS])
         for f in read_submission(folder / "pred_keypoints_mpii_multi.mat")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ from mmengine.config import Config
 from pycocotools.coco import COCO
 
 from aemm.datasets.transforms.pose_targets import PoseTargets
-from aemm.evaluation.coco_metric import coco_keypoints
 from aemm.evaluation.functional.coco import evaluate_keypoints
 from aemm.geometry import apply_warp, round_up, scaling
 from aemm.models.decoders import PoseDecoder
@@ -162,9 +161,9 @@ def decoding_cap(coco: COCO, pair: TargetStyle, side: int = 512, fit: str = "lon
         assert found.keypoints is not None
         assert found.keypoint_scores is not None
         pixels = found.keypoints - 0.5  # as annotations name them
-        for points, scores, score in zip(pixels, found.keypoint_scores, found.scores, strict=True):
-            keypoints = coco_keypoints(points, scores)
-            results.append(dict(image_id=found.image_id, category_id=1, keypoints=keypoints, score=float(score)))
+        rows = replace(found, keypoints=pixels).keypoint_rows()
+        for keypoints, score in zip(rows, found.scores.tolist(), strict=True):
+            results.append(dict(image_id=found.image_id, category_id=1, keypoints=keypoints, score=score))
     sigmas = build_skeleton("coco").sigmas
     figures = evaluate_keypoints(coco.dataset, results, [sample.image_id for sample in samples], sigmas)
     all_ways = np.concatenate(ways)

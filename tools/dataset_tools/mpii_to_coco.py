@@ -25,8 +25,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from aemm.datasets.mpii import body_box
-from aemm.evaluation.functional.mpii_mat import (
+from aemm.formats.mpii_mat import (
     FIRST_PIXEL,
     MPII,
     MpiiPerson,
@@ -36,6 +35,7 @@ from aemm.evaluation.functional.mpii_mat import (
     number,
     read_person,
 )
+from aemm.ops.boxes import body_box
 
 _LIST_TOLERANCE = 1.0  # pixels; rectangles in lists may be rounded
 _ORIENTATION = 0x0112  # EXIF tag; from 5 on, width and height change places
@@ -216,7 +216,12 @@ class Converter:
             if extent is None:
                 self.count["groups dropped: no member has position and scale"] += 1
                 continue
-            found.append((members, {"id": self._group_id, "rectangle": _numbers(extent[0]), "scale": extent[1]}))
+            found.append(
+                (
+                    members,
+                    {"id": self._group_id, "rectangle": _numbers(np.array(extent.rectangle)), "scale": extent.scale},
+                )
+            )
         return found
 
     def _add_test(self, key: int, image: MpiiImage, size: tuple[int, int], groups: list) -> None:

@@ -54,6 +54,12 @@ def warp_sample(sample: Sample, warp: np.ndarray, size: tuple[int, int]) -> Samp
     )
 
 
+def crop_sample(sample: Sample, box: tuple[int, int, int, int]) -> Sample:
+    """The part of a sample within a box xyxy in whole pixels."""
+    x, y, right, bottom = box
+    return warp_sample(sample, geometry.translation(-x, -y), (bottom - y, right - x))
+
+
 def _as_size(size: int | Sequence[int]) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
 

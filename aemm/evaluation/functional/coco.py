@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from aemm.ops.masks import mask_areas
+from aemm.records import DatasetInfo, Instances, Truth
+
 BACKENDS = {
     "hotcoco": ("hotcoco", "hotcoco", "pip install hotcoco"),
     "pycocotools": ("pycocotools.coco", "pycocotools.cocoeval", "pip install pycocotools"),
@@ -42,6 +45,100 @@ def load_backend(name: str) -> tuple[Any, Any]:
         return importlib.import_module(data).COCO, importlib.import_module(evaluation).COCOeval
     except (ImportError, ValueError) as error:  # a wheel built against numpy 1 raises ValueError under numpy 2
         raise ImportError(f"backend {name!r} cannot be imported ({error}). Install it by: {install}") from error
+
+
+def keypoint_dicts(
+    pairs: Sequence[tuple[Truth, Instances]], info: DatasetInfo
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Truth and predictions of keypoints as the evaluators take them; images are counted from 1.
+
+    Args:
+        pairs: one of each image.
+        info: of the data set; all its objects count as one category.
+
+    Returns:
+        COCO-format ground truth, and results.
+    """
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
+    for number, (truth, found) in enumerate(pairs, 1):
+        height, width = truth.image_size
+        images.append(dict(id=number, width=width, height=height, crowdIndex=truth.crowd_index))
+        annotations += _true_people(truth, number, len(annotations))
+        for row, score in zip(found.keypoint_rows(), found.scores.tolist(), strict=True):
+            results.append(dict(image_id=number, category_id=1, keypoints=row, score=score))
+    names = list(info.need_skeleton("OKS").keypoints)
+    category = dict(id=1, name=next(iter(info.classes), "person"), keypoints=names, skeleton=[])
+    return dict(images=images, annotations=annotations, categories=[category]), results
+
+
+def _true_people(truth: Truth, number: int, before: int) -> list[dict[str, Any]]:
+    """Annotations of image ``number``, counted on from ``before``."""
+    keypoints, visible = truth.need_keypoints()
+    count, places = visible.shape
+    flat = np.concatenate([keypoints, visible[..., None]], axis=2).astype(float).reshape(count, 3 * places).tolist()
+    boxes = _true_boxes(truth)
+    areas = (boxes[:, 2] * boxes[:, 3] if truth.area is None else truth.area).tolist()
+    crowd = [0] * count if truth.crowd is None else truth.crowd.astype(int).tolist()
+    seen = (visible > 0).sum(1).tolist()
+    return [
+        dict(
+            id=before + n + 1,
+            image_id=number,
+            category_id=1,
+            keypoints=flat[n],
+            num_keypoints=seen[n],
+            area=float(areas[n]),
+            bbox=box,
+            iscrowd=crowd[n],
+        )
+        for n, box in enumerate(boxes.tolist())
+    ]
+
+
+def _true_boxes(truth: Truth) -> np.ndarray:
+    """Boxes ``(N, 4)`` as x, y, width, height; those of the keypoints where the truth has none."""
+    if truth.boxes is not None:
+        return np.concatenate([truth.boxes[:, :2], truth.boxes[:, 2:] - truth.boxes[:, :2]], axis=1).astype(float)
+    keypoints, visible = truth.need_keypoints()
+    boxes = np.zeros((len(keypoints), 4))
+    for box, points, seen in zip(boxes, keypoints, visible > 0, strict=True):
+        if seen.any():
+            low = points[seen].min(0)
+            box[:2], box[2:] = low, points[seen].max(0) - low
+    return boxes
+
+
+def mask_dicts(
+    pairs: Sequence[tuple[Truth, Instances]], info: DatasetInfo
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Truth and predictions of masks as the evaluators take them; images and classes are counted from 1.
+
+    Args:
+        pairs: one of each image.
+        info: of the data set.
+
+    Returns:
+        COCO-format ground truth, and results.
+    """
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
+    for number, (truth, found) in enumerate(pairs, 1):
+        height, width = truth.image_size
+        images.append(dict(id=number, height=height, width=width))
+        masks, labels = truth.need_masks()
+        areas = mask_areas(masks) if truth.area is None else truth.area
+        crowd = np.zeros(len(masks), bool) if truth.crowd is None else truth.crowd
+        for mask, label, area, many in zip(masks, labels.tolist(), areas.tolist(), crowd.tolist(), strict=True):
+            row = dict(image_id=number, category_id=label + 1, segmentation=mask, area=float(area), iscrowd=int(many))
+            annotations.append(dict(id=len(annotations) + 1, bbox=[0.0] * 4, **row))
+        own, classes = found.need_masks()
+        for mask, label, score in zip(own, classes.tolist(), found.scores.tolist(), strict=True):
+            results.append(dict(image_id=number, category_id=label + 1, segmentation=mask, score=score))
+    names = [dict(id=label, name=name) for label, name in enumerate(info.classes, 1)]
+    return dict(images=images, annotations=annotations, categories=names), results
 
 
 def evaluate_keypoints(

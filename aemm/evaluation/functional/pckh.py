@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-HEAD_SCALE = 0.6  # the benchmark's head size is this much of the head rectangle's diagonal
+from aemm.ops.boxes import PERSON_HEIGHT
+from aemm.records import Group, Instances
+
 EMPTY_GROUPS = ("skip", "count")
 
 
@@ -25,7 +27,7 @@ class GroupTruth:
     Attributes:
         keypoints: ``(N, K, 2)`` pixels; anything where not annotated.
         annotated: ``(N, K) bool``.
-        head_size: ``(N,)`` pixels, see :func:`head_sizes`.
+        head_size: ``(N,)`` pixels, see :func:`aemm.ops.boxes.head_sizes`.
     """
 
     keypoints: np.ndarray
@@ -62,15 +64,6 @@ class GroupMatch:
     present: np.ndarray
     hits: np.ndarray
     positives: np.ndarray
-
-
-def head_sizes(boxes: np.ndarray) -> np.ndarray:
-    """Head sizes ``(N,)`` of head rectangles ``(N, 4)`` xyxy.
-
-    >>> head_sizes(np.array([[10.0, 10, 40, 50]]))
-    array([30.])
-    """
-    return HEAD_SCALE * np.hypot(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
 
 
 def pckh_matches(keypoints: np.ndarray, present: np.ndarray, truth: GroupTruth, threshold: float = 0.5) -> np.ndarray:
@@ -219,3 +212,37 @@ def pckh(
     distance = np.linalg.norm(keypoints - truth.keypoints, axis=-1) / truth.head_size[:, None]
     right = (distance <= threshold) & present & truth.annotated
     return right.sum(0), truth.annotated.sum(0)
+
+
+def inside_group(keypoints: np.ndarray, present: np.ndarray, rectangle: np.ndarray, margin: float) -> np.ndarray:
+    """Which predictions belong to a group: those whose middle lies in its rectangle or near it.
+
+    Args:
+        keypoints: ``(P, K, 2)`` pixels.
+        present: ``(P, K) bool``.
+        rectangle: ``(4,)`` xyxy of the people's positions.
+        margin: how far outside the middle may be, pixels.
+
+    Returns:
+        ``(P,) bool``; false for a prediction without keypoints.
+    """
+    low = np.where(present[..., None], keypoints, np.inf).min(1)
+    high = np.where(present[..., None], keypoints, -np.inf).max(1)
+    with np.errstate(invalid="ignore"):  # without keypoints the middle is NaN, which is nowhere inside
+        middle = (low + high) / 2
+    return np.all((middle >= rectangle[:2] - margin) & (middle <= rectangle[2:] + margin), axis=1)
+
+
+def keep_inside(found: Instances, group: Group | None, margin: float) -> Instances:
+    """Of what was found for a group, what belongs to it; everything where nobody says where the group is.
+
+    Args:
+        found: for the group, pixels of the whole image.
+        group: where it is.
+        margin: how far outside its rectangle the middle of a person may be, in heights of a person.
+    """
+    if group is None:
+        return found
+    keypoints, scores = found.need_keypoints()
+    reach = margin * PERSON_HEIGHT * group.scale
+    return found[inside_group(keypoints, scores != 0, np.array(group.rectangle), reach)]

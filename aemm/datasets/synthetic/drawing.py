@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from aemm.datasets.body import (
+from aemm.datasets.synthetic.body import (
     BODY_POINTS,
     FACE,
     JOINED,

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from aemm.datasets.base import SampleDataset
-from aemm.datasets.drawing import add_noise, draw_background, draw_people
-from aemm.datasets.instance_annotations import describe_masks
-from aemm.ops.masks import encode_mask
+from aemm.datasets.synthetic.drawing import draw_background, draw_people
+from aemm.ops.masks import encode_mask, encode_masks
+from aemm.records import DatasetInfo, Truth
 from aemm.registry import DATASETS
 from aemm.skeletons import SKELETONS
 from aemm.structures import Sample
@@ -92,7 +92,7 @@ class SyntheticInstanceDataset(SampleDataset):
         seed: another seed is another set; give training and validation different ones.
         identical: see above.
         pipeline: transforms as configs or callables.
-        test_mode: ``metainfo['annotations']`` carries the ground truth in COCO's format.
+        test_mode: the samples are evaluated, so each carries its truth.
         cache: keep what was drawn, 50 kB and 16 kB for each instance at 128 px.
 
     Raises:
@@ -120,7 +120,6 @@ class SyntheticInstanceDataset(SampleDataset):
                 raise ValueError(f"{name} must be (fewest, most), got {counts}")
         self.length, self.image_size, self.seed = length, (int(height), int(width)), seed
         self.shapes, self.people, self.identical = tuple(shapes), tuple(people), identical
-        self._annotations: dict[str, Any] | None = None
 
     def __len__(self) -> int:
         """Number of images."""
@@ -137,14 +136,12 @@ class SyntheticInstanceDataset(SampleDataset):
             masks, labels, whole = self._draw_mixed(rng, image)
         seen = masks.sum((1, 2))
         fair = (seen >= 0.25 * whole) & (seen >= 25)
-        return Sample(
-            image=add_noise(rng, image),
-            image_id=index,
-            image_size=self.image_size,
-            masks=masks[fair],
-            labels=labels[fair],
-            ignore=masks[~fair].any(0),
-        )
+        ignore = masks[~fair].any(0)
+        sample = Sample(image, index, self.image_size, masks=masks[fair], labels=labels[fair], ignore=ignore)
+        if self.test_mode:
+            known, void = encode_masks(masks[fair]), encode_mask(ignore)
+            sample.truth = Truth(index, self.image_size, masks=known, labels=labels[fair], void=void)
+        return sample
 
     def _draw_mixed(self, rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Shapes, people, and at most one shape over them, onto ``image``.
@@ -213,28 +210,7 @@ class SyntheticInstanceDataset(SampleDataset):
         return masks, np.full(len(masks), label, np.int64)
 
     @property
-    def metainfo(self) -> dict[str, Any]:
-        """Classes and, in test mode, ``annotations`` as :meth:`coco_annotations` gives them."""
-        names = list(SYNTHETIC_CLASSES)
-        known: dict[str, Any] = dict(classes=names, category_ids=list(range(1, len(names) + 1)))
-        if self.test_mode:
-            known["annotations"] = self.coco_annotations()
-        return {**super().metainfo, **known}
-
-    def coco_annotations(self) -> dict[str, Any]:
-        """The whole ground truth as a COCO file would hold it, in plain types; made once, then kept."""
-        if self._annotations is None:
-            height, width = self.image_size
-            images = []
-            annotations: list[dict[str, Any]] = []
-            for index in range(self.length):
-                sample = self.load(index)
-                assert sample.masks is not None
-                assert sample.labels is not None
-                assert sample.ignore is not None
-                void = encode_mask(sample.ignore)
-                images.append(dict(id=index, file_name=f"{index:06d}.png", height=height, width=width, void=void))
-                annotations += describe_masks(sample.masks, sample.labels, index, len(annotations))
-            names = [dict(id=label, name=name) for label, name in enumerate(SYNTHETIC_CLASSES, 1)]
-            self._annotations = dict(images=images, annotations=annotations, categories=names)
-        return self._annotations
+    def metainfo(self) -> DatasetInfo:
+        """The classes, counted from 1 as in a COCO file."""
+        numbers = tuple(range(1, len(SYNTHETIC_CLASSES) + 1))
+        return DatasetInfo(f"drawn instances, seed {self.seed}", None, SYNTHETIC_CLASSES, numbers)

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aemm.datasets.base import SampleDataset
-from aemm.datasets.body import PLACE, Figure, body_indices
-from aemm.datasets.drawing import (
+from aemm.datasets.synthetic.body import PLACE, Figure, body_indices
+from aemm.datasets.synthetic.drawing import (
     MAX_PEOPLE,
     People,
     add_noise,
@@ -21,9 +21,12 @@ from aemm.datasets.drawing import (
     place_people,
     told_apart,
 )
-from aemm.datasets.mpii import crop_sample, group_box
-from aemm.datasets.synthetic import describe_people, person_category, write_coco
-from aemm.evaluation.functional.mpii_mat import PERSON_HEIGHT
+from aemm.datasets.synthetic.pose import truth_of
+from aemm.datasets.transforms.geometric import crop_sample
+from aemm.formats.coco import describe_set, write_set
+from aemm.formats.mpii import describe_group, describe_person
+from aemm.ops.boxes import PERSON_HEIGHT, group_box, head_sizes
+from aemm.records import DatasetInfo, Group, Truth
 from aemm.registry import DATASETS
 from aemm.skeletons import Skeleton
 from aemm.structures import Sample
@@ -56,11 +59,12 @@ class _Scene(NamedTuple):
         """Heights ``(N,)`` in the unit of MPII."""
         return np.array([figure.stature for figure in self.figures]) / PERSON_HEIGHT
 
-    def extent(self, group: int) -> tuple[list[float], float]:
-        """Rectangle xyxy of a group's positions and its mean scale."""
+    def extent(self, group: int) -> Group:
+        """Where a group is: rectangle around its positions, and mean scale."""
         places = self.positions[self.member == group].round(3)
+        (left, top), (right, bottom) = places.min(0).tolist(), places.max(0).tolist()
         scale = float(self.scales[self.member == group].mean())
-        return [*places.min(0).tolist(), *places.max(0).tolist()], round(scale, 6)
+        return Group((left, top, right, bottom), round(scale, 6))
 
 
 @DATASETS.register_module()
@@ -83,7 +87,7 @@ class SyntheticMpiiDataset(SampleDataset):
         margin: of a group's crop around its rectangle, in heights of a person.
         height: smallest and largest stature, as a share of ``panel``.
         pipeline: transforms as configs or callables.
-        test_mode: crops of groups without ground truth, which ``metainfo['annotations']`` holds in COCO's format.
+        test_mode: crops of groups, which show nothing of their truth but carry it along.
         side_colors: dress left limbs in warm colours and right limbs in cool ones; train and test without flips then.
         cache: keep the crops, or the whole images.
 
@@ -126,31 +130,47 @@ class SyntheticMpiiDataset(SampleDataset):
         else:
             self._regions = [(index, -1) for index in range(length)]
         self._first_id = np.cumsum([1, *numbers]).tolist()
-        self._annotations: dict[str, Any] | None = None
 
     def __len__(self) -> int:
         """Number of groups, or of images."""
         return len(self._regions)
 
     def load(self, index: int) -> Sample:
-        """The crop of a group, or a whole image; with its people in training."""
+        """The crop of a group, or a whole image; with its people in training, with their truth in testing."""
         image_id, group = self._regions[index]
         scene = self._draw(image_id)
-        image, keypoints, visible, masks = scene.people
-        size = image.shape[:2]
+        image, size = scene.people.image, scene.people.image.shape[:2]
         key = image_id if group < 0 else self._first_id[image_id] + group
         sample = Sample(image, key, size, skeleton=self.keypoint_set)
-        if not self.test_mode:
+        if self.test_mode:
+            sample.truth = self._group_truth(scene, key, group)
+        else:
+            people = scene.people
             sample = replace(
                 sample,
-                keypoints=keypoints,
-                visible=visible,
-                labels=np.zeros(len(masks), np.int64),
+                keypoints=people.keypoints,
+                visible=people.visible,
+                labels=np.zeros(len(people.masks), np.int64),
                 ignore=np.zeros(size, bool),
             )
         if group < 0:
             return sample
-        return crop_sample(sample, group_box(*scene.extent(group), self.margin, size))
+        where = scene.extent(group)
+        return crop_sample(sample, group_box(where.rectangle, where.scale, self.margin, size))
+
+    def _group_truth(self, scene: _Scene, key: int, group: int) -> Truth:
+        """The people of one group."""
+        whole, own = truth_of(scene.people, key), scene.member == group
+        keypoints, visible = whole.need_keypoints()
+        heads = np.array([head_box(figure) for figure in scene.figures]).reshape(-1, 4)
+        return Truth(
+            image_id=key,
+            image_size=whole.image_size,
+            keypoints=keypoints[own],
+            visible=visible[own],
+            head_sizes=head_sizes(heads)[own],
+            group=scene.extent(group),
+        )
 
     def _rng(self, index: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence((self.seed, index)))
@@ -177,34 +197,28 @@ class SyntheticMpiiDataset(SampleDataset):
                 return _Scene(people._replace(image=add_noise(rng, people.image)), figures, member)
 
     @property
-    def metainfo(self) -> dict[str, Any]:
-        """The skeleton and, in test mode, ``annotations`` as :meth:`coco_annotations` gives them."""
-        return super().metainfo | ({"annotations": self.coco_annotations()} if self.test_mode else {})
+    def metainfo(self) -> DatasetInfo:
+        """The keypoint set of drawn people."""
+        return DatasetInfo(f"drawn groups, seed {self.seed}", self.keypoint_set, ("person",), (1,))
 
     def coco_annotations(self) -> dict[str, Any]:
-        """The whole ground truth as tools/dataset_tools/mpii_to_coco.py would write it; made once, then kept."""
-        if self._annotations is None:
-            images, groups = [], []
-            annotations: list[dict[str, Any]] = []
-            for index in range(self.length):
-                scene, first = self._draw(index), self._first_id[index]
-                size = scene.people.image.shape
-                images.append({"id": index, "file_name": f"{index:06d}.png", "height": size[0], "width": size[1]})
-                for group in range(self._first_id[index + 1] - first):
-                    rectangle, scale = scene.extent(group)
-                    groups.append({"id": first + group, "image_id": index, "rectangle": rectangle, "scale": scale})
-                for n, row in enumerate(describe_people(scene.people)):
-                    row |= {
-                        "head_box": head_box(scene.figures[n]).round(3).tolist(),
-                        "scale": round(float(scene.scales[n]), 6),
-                        "objpos": scene.positions[n].round(3).tolist(),
-                        "group_ids": [int(first + scene.member[n])],
-                    }
-                    annotations.append({"id": len(annotations) + 1, "image_id": index, "category_id": 1, **row})
-            self._annotations = {"images": images, "annotations": annotations, "groups": groups}
-            self._annotations["categories"] = [person_category(self.keypoint_set)]
-        return self._annotations
+        """All that is true of the set as tools/dataset_tools/mpii_to_coco.py would write it."""
+        scenes = [self._draw(index) for index in range(self.length)]
+        truths = (truth_of(scene.people, index, with_masks=True) for index, scene in enumerate(scenes))
+        data = describe_set(truths, self.metainfo)
+        people = iter(data["annotations"])
+        groups = []
+        for index, scene in enumerate(scenes):
+            first = self._first_id[index]
+            for group in range(self._first_id[index + 1] - first):
+                groups.append(describe_group(first + group, index, scene.extent(group)))
+            for n, figure in enumerate(scene.figures):
+                member = (int(first + scene.member[n]),)
+                next(people).update(
+                    describe_person(scene.positions[n], float(scene.scales[n]), head_box(figure), member)
+                )
+        return {**data, "groups": groups}
 
     def export_coco(self, folder: str | Path) -> None:
         """Write ``images/*.png`` and ``annotations.json``, which the data sets of MPII read."""
-        write_coco(folder, self.coco_annotations(), lambda index: self._draw(index).people.image)
+        write_set(folder, self.coco_annotations(), lambda index: self._draw(index).people.image)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from aemm.datasets import SyntheticInstanceDataset
-from aemm.datasets.synthetic_instance import SYNTHETIC_CLASSES, draw_shape
+from aemm.datasets.synthetic.instance import SYNTHETIC_CLASSES, draw_shape
 from aemm.ops.masks import decode_masks
 
 
@@ -22,7 +22,7 @@ def test_masks_do_not_overlap_and_all_classes_occur():
         assert sample.masks.sum(0).max(initial=0) <= 1
         assert (sample.masks.sum((1, 2)) >= 25).all()
         assert not (sample.masks & sample.ignore).any()
-        assert len(sample.labels) == len(sample.masks) == len(sample.area)
+        assert len(sample.labels) == len(sample.masks)
 
 
 def test_instances_of_one_class_often_touch():
@@ -61,14 +61,12 @@ def test_a_shape_lies_where_it_is_said_to_and_a_ring_has_a_hole():
 
 def test_ground_truth_is_what_the_samples_hold():
     dataset = SyntheticInstanceDataset(5, 64, test_mode=True)
-    truth = dataset.metainfo["annotations"]
-    assert [c["name"] for c in truth["categories"]] == dataset.metainfo["classes"]
+    assert dataset.metainfo.classes == SYNTHETIC_CLASSES
     for i in range(5):
         sample = dataset.load(i)
-        rows = [a for a in truth["annotations"] if a["image_id"] == i]
-        np.testing.assert_array_equal(decode_masks([a["segmentation"] for a in rows], (64, 64)), sample.masks)
-        assert [a["category_id"] - 1 for a in rows] == sample.labels.tolist()
-        np.testing.assert_array_equal(decode_masks([truth["images"][i]["void"]], (64, 64))[0], sample.ignore)
+        np.testing.assert_array_equal(decode_masks(sample.truth.masks, (64, 64)), sample.masks)
+        assert sample.truth.labels.tolist() == sample.labels.tolist()
+        np.testing.assert_array_equal(decode_masks([sample.truth.void], (64, 64))[0], sample.ignore)
 
 
 def test_empty_scenes_and_wrong_counts():

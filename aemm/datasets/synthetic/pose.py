@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from aemm.datasets.base import SampleDataset
-from aemm.datasets.body import body_indices
-from aemm.datasets.drawing import MAX_PEOPLE, People, add_noise, draw_background, draw_people
+from aemm.datasets.synthetic.body import body_indices
+from aemm.datasets.synthetic.drawing import MAX_PEOPLE, People, add_noise, draw_background, draw_people
+from aemm.formats.coco import describe_set, write_set
+from aemm.ops.masks import encode_masks, mask_areas, mask_boxes
+from aemm.records import DatasetInfo, Truth
 from aemm.registry import DATASETS
 from aemm.skeletons import Skeleton
 from aemm.structures import Sample
@@ -37,7 +38,7 @@ class SyntheticPoseDataset(SampleDataset):
         seed: another seed is another set; give training and validation different ones.
         skeleton: name, dict or json file of the keypoint set.
         pipeline: transforms as configs or callables.
-        test_mode: ``metainfo['annotations']`` carries the ground truth in COCO's format.
+        test_mode: the samples are evaluated, so each carries its truth.
         height: smallest and largest stature, as a share of the image's shorter side.
         side_colors: dress left limbs in warm colours and right limbs in cool ones.
         with_masks: samples hold the visible silhouette of everybody.
@@ -74,7 +75,6 @@ class SyntheticPoseDataset(SampleDataset):
         body_indices(self.keypoint_set)
         self.length, self.image_size, self.people, self.seed = length, size, tuple(people), seed
         self.height, self.side_colors, self.with_masks = (height[0], height[1]), side_colors, with_masks
-        self._annotations: dict[str, Any] | None = None
 
     def __len__(self) -> int:
         """Number of images."""
@@ -87,17 +87,17 @@ class SyntheticPoseDataset(SampleDataset):
             IndexError: there is no such image.
         """
         people = self._draw(index)
-        count, height, width = people.masks.shape
         return Sample(
             image=people.image,
             image_id=index,
-            image_size=(height, width),
+            image_size=self.image_size,
             keypoints=people.keypoints,
             visible=people.visible,
             masks=people.masks if self.with_masks else None,
-            labels=np.zeros(count, np.int64),
-            ignore=np.zeros((height, width), bool),
+            labels=np.zeros(len(people.masks), np.int64),
+            ignore=np.zeros(self.image_size, bool),
             skeleton=self.keypoint_set,
+            truth=truth_of(people, index, self.with_masks) if self.test_mode else None,
         )
 
     def _draw(self, index: int) -> People:
@@ -110,85 +110,42 @@ class SyntheticPoseDataset(SampleDataset):
         return people._replace(image=add_noise(rng, people.image))
 
     @property
-    def metainfo(self) -> dict[str, Any]:
-        """The skeleton and, in test mode, ``annotations`` as :meth:`coco_annotations` gives them."""
-        return super().metainfo | ({"annotations": self.coco_annotations()} if self.test_mode else {})
+    def metainfo(self) -> DatasetInfo:
+        """The keypoint set of drawn people."""
+        return DatasetInfo(f"drawn people, seed {self.seed}", self.keypoint_set, ("person",), (1,))
 
     def coco_annotations(self) -> dict[str, Any]:
-        """The whole ground truth as a COCO file would hold it, in plain types; made once, then kept.
+        """All that is true of the set as a COCO file holds it, in plain types.
 
         Segmentations are run-length encoded silhouettes, so ``area`` and ``bbox`` follow from them
         exactly. Coordinates are continuous, as everywhere: the centre of the first pixel is 0.5.
         """
-        if self._annotations is None:
-            height, width = self.image_size
-            images: list[dict[str, Any]] = []
-            annotations: list[dict[str, Any]] = []
-            for index in range(self.length):
-                images.append({"id": index, "file_name": f"{index:06d}.png", "height": height, "width": width})
-                for row in describe_people(self._draw(index)):
-                    # counted from 1: COCO's evaluation takes an annotation 0 for no match
-                    annotations.append({"id": len(annotations) + 1, "image_id": index, "category_id": 1, **row})
-            about = {"description": f"synthetic people, seed {self.seed}, {self.length} images"}
-            self._annotations = {"info": about, "licenses": [], "images": images}
-            self._annotations |= {"annotations": annotations, "categories": [person_category(self.keypoint_set)]}
-        return self._annotations
+        truths = (truth_of(self._draw(index), index, with_masks=True) for index in range(self.length))
+        return describe_set(truths, self.metainfo)
 
     def export_coco(self, folder: str | Path) -> None:
         """Write the set as files: ``images/*.png`` and ``annotations.json``, readable by any COCO reader."""
-        write_coco(folder, self.coco_annotations(), lambda index: self._draw(index).image)
+        write_set(folder, self.coco_annotations(), lambda index: self._draw(index).image)
 
 
-def write_coco(folder: str | Path, truth: dict[str, Any], draw: Callable[[int], np.ndarray]) -> None:
-    """Write ``images/*.png`` and ``annotations.json``.
+def truth_of(people: People, image_id: int, with_masks: bool = False) -> Truth:
+    """What is true of drawn people: areas and boxes are those of their visible silhouettes.
 
     Args:
-        folder: where to; it is made.
-        truth: COCO-format annotations.
-        draw: from the id of an image to the image, RGB.
-
-    Raises:
-        OSError: a file cannot be written.
+        people: as drawn.
+        image_id: of the image.
+        with_masks: keep the silhouettes, too.
     """
-    folder = Path(folder)
-    (folder / "images").mkdir(parents=True, exist_ok=True)
-    for image in truth["images"]:
-        if not cv2.imwrite(str(folder / "images" / image["file_name"]), draw(image["id"])[..., ::-1]):
-            raise OSError(f"cannot write {folder / 'images' / image['file_name']}")
-    (folder / "annotations.json").write_text(json.dumps(truth))
-
-
-def person_category(skeleton: Skeleton) -> dict[str, Any]:
-    """People as a category of a COCO file."""
-    limbs = [[a + 1, b + 1] for a, b in skeleton.limbs]  # COCO counts keypoints from 1
-    return {
-        "id": 1,
-        "name": "person",
-        "supercategory": "person",
-        "keypoints": list(skeleton.keypoints),
-        "skeleton": limbs,
-    }
-
-
-def mask_boxes(masks: np.ndarray) -> np.ndarray:
-    """Boxes ``(N, 4) float32`` xyxy around masks ``(N, H, W)`` that are not empty."""
-    across, down = np.asarray(masks.any(1)), np.asarray(masks.any(2))  # (N, W), (N, H)
-    first = [across.argmax(1), down.argmax(1)]
-    last = [axis.shape[1] - axis[:, ::-1].argmax(1) for axis in (across, down)]
-    return np.stack(first + last, axis=1).astype(np.float32)
-
-
-def describe_people(people: People) -> Iterator[dict[str, Any]]:
-    """What COCO says of each person, identifiers aside."""
-    for keypoints, visible, mask, box in zip(*people[1:], mask_boxes(people.masks).tolist(), strict=True):
-        flat = mask.ravel(order="F")  # COCO runs down the columns
-        edges = np.flatnonzero(np.diff(flat, prepend=False))
-        points = keypoints.astype(float).round(3).tolist()
-        yield {
-            "keypoints": [n for xy, v in zip(points, visible.tolist(), strict=True) for n in (*xy, v)],
-            "num_keypoints": int((visible > 0).sum()),
-            "bbox": [box[0], box[1], box[2] - box[0], box[3] - box[1]],
-            "area": float(mask.sum()),
-            "segmentation": {"counts": np.diff(edges, prepend=0, append=flat.size).tolist(), "size": list(mask.shape)},
-            "iscrowd": 0,
-        }
+    count, height, width = people.masks.shape
+    masks = encode_masks(people.masks)
+    return Truth(
+        image_id=image_id,
+        image_size=(height, width),
+        keypoints=people.keypoints,
+        visible=people.visible,
+        masks=masks if with_masks else None,
+        labels=np.zeros(count, np.int64),
+        area=mask_areas(masks).astype(float),
+        boxes=mask_boxes(masks),
+        crowd=np.zeros(count, bool),
+    )

@@ -15,12 +15,12 @@ import numpy as np
 from scipy.io import loadmat, savemat
 from scipy.io.matlab import MatReadError
 
-from aemm.evaluation.functional.pckh import GroupTruth, head_sizes
+from aemm.ops.boxes import head_sizes
+from aemm.records import Group, Instances, Truth
 from aemm.skeletons import SKELETONS, Skeleton
-from aemm.structures import Instances
 
 FIRST_PIXEL = 1  # MATLAB's name for the pixel that we call 0
-PERSON_HEIGHT = 200  # pixels that a scale of 1 stands for
+_ZERO = np.finfo(float).tiny  # stands for a score of 0, which in Instances means that the keypoint is absent
 MPII = SKELETONS["mpii"]
 
 
@@ -115,8 +115,8 @@ def read_person(record: Any) -> MpiiPerson:
     return person
 
 
-def group_extent(people: Sequence[MpiiPerson]) -> tuple[np.ndarray, float] | None:
-    """Rectangle ``(4,)`` xyxy around the members' positions and mean of their scales.
+def group_extent(people: Sequence[MpiiPerson]) -> Group | None:
+    """Rectangle around the members' positions and mean of their scales.
 
     All that may be known of a group at test time; None if no member tells where it is.
     """
@@ -124,7 +124,9 @@ def group_extent(people: Sequence[MpiiPerson]) -> tuple[np.ndarray, float] | Non
     if not placed:
         return None
     positions = np.array([position for position, _ in placed])
-    return np.concatenate([positions.min(0), positions.max(0)]), float(np.mean([scale for _, scale in placed]))
+    left, top = positions.min(0).tolist()
+    right, bottom = positions.max(0).tolist()
+    return Group((left, top, right, bottom), float(np.mean([scale for _, scale in placed])))
 
 
 def read_groups(path: str | Path) -> list[list[MpiiPerson]]:
@@ -140,26 +142,29 @@ def read_groups(path: str | Path) -> list[list[MpiiPerson]]:
     raise ValueError(f"{path} holds no struct array with a field 'annorect', as MPII annotations and submissions do")
 
 
-def group_truth(people: Sequence[MpiiPerson], columns: Sequence[int], where: str) -> GroupTruth:
-    """What predictions for a group are held against.
+def read_truths(path: str | Path) -> list[Truth]:
+    """The people of every group of annotations, keypoints as the ``mpii`` skeleton; groups go by their place.
 
-    Args:
-        people: of the group; those with none of the keypoints are left out.
-        columns: the keypoints that count.
-        where: what to call the group in a message.
+    Sizes of images are not stored. The head size of a person without a head rectangle is NaN.
 
     Raises:
-        ValueError: a person has keypoints but no head rectangle.
+        ValueError: see :func:`read_groups`.
     """
-    chosen = list(columns)
-    people = [person for person in people if person.visible[chosen].any()]
-    if any(person.head_box is None for person in people):
-        raise ValueError(f"{where}: a person has keypoints but no head rectangle, so PCKh has no measure for it")
-    return GroupTruth(
-        np.array([person.keypoints[chosen] for person in people]).reshape(-1, len(chosen), 2),
-        np.array([person.visible[chosen] > 0 for person in people], bool).reshape(-1, len(chosen)),
-        head_sizes(np.array([person.head_box for person in people]).reshape(-1, 4)),
-    )
+    truths = []
+    for index, people in enumerate(read_groups(path)):
+        heads = np.array([[np.nan] * 4 if person.head_box is None else person.head_box for person in people])
+        truths.append(
+            Truth(
+                image_id=index,
+                image_size=(0, 0),
+                part=str(path),
+                keypoints=np.array([person.keypoints for person in people]).reshape(-1, len(MPII), 2),
+                visible=np.array([person.visible for person in people], np.int64).reshape(-1, len(MPII)),
+                head_sizes=head_sizes(heads.reshape(-1, 4)),
+                group=group_extent(people),
+            )
+        )
+    return truths
 
 
 def read_submission(path: str | Path) -> list[Instances]:
@@ -174,9 +179,7 @@ def read_submission(path: str | Path) -> list[Instances]:
         scores = np.array([person.scores for person in people]).reshape(visible.shape)
         if np.isnan(scores[visible]).any():
             raise ValueError(f"{path}: pred({index + 1}) has a point without a score")
-        scores = np.where(
-            visible, np.where(scores == 0, np.finfo(float).tiny, scores), 0
-        )  # 0 means absent in Instances
+        scores = np.where(visible, np.where(scores == 0, _ZERO, scores), 0)
         keypoints = np.array([person.keypoints for person in people]).reshape(*visible.shape, 2)
         found.append(
             Instances(
@@ -184,17 +187,6 @@ def read_submission(path: str | Path) -> list[Instances]:
             )  # sizes are not stored
         )
     return found
-
-
-def keypoints_of(found: Instances) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints ``(N, K, 2)`` and their scores ``(N, K)``.
-
-    Raises:
-        ValueError: the instances have none.
-    """
-    if found.keypoints is None or found.keypoint_scores is None:
-        raise ValueError(f"group {found.image_id}: expected keypoints and keypoint_scores, the decoder returned none")
-    return found.keypoints, found.keypoint_scores
 
 
 def _struct(rows: Sequence[dict[str, Any]], fields: Sequence[str]) -> np.ndarray:
@@ -217,7 +209,7 @@ def write_submission(path: str | Path, groups: Sequence[Instances], skeleton: Sk
     rows = []
     for found in groups:
         people = []
-        for xy, scores in zip(*keypoints_of(found), strict=True):
+        for xy, scores in zip(*found.need_keypoints(), strict=True):
             points = [
                 {
                     "x": float(xy[k, 0]) + FIRST_PIXEL,

@@ -8,19 +8,19 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from aemm.datasets.base import SampleKey
-from aemm.datasets.body import BODY_POINTS, JOINED, draw_figure
 from aemm.datasets.coco_pose import CocoPoseDataset
-from aemm.datasets.drawing import MAX_PEOPLE, draw_background, draw_people, paint_figures
-from aemm.datasets.synthetic import SyntheticPoseDataset
+from aemm.datasets.synthetic.body import BODY_POINTS, JOINED, draw_figure
+from aemm.datasets.synthetic.drawing import MAX_PEOPLE, draw_background, draw_people, paint_figures
+from aemm.datasets.synthetic.pose import SyntheticPoseDataset
 from aemm.registry import DATASETS
-from aemm.skeletons import SKELETONS, build_skeleton
+from aemm.skeletons import SKELETONS
 
 COCO_SET = SKELETONS["coco"]
 
 
 @pytest.fixture(scope="module")
 def crowd():
-    return SyntheticPoseDataset(length=60, people=(1, 4), seed=5, with_masks=True)
+    return SyntheticPoseDataset(length=60, people=(1, 4), seed=5, with_masks=True, test_mode=True)
 
 
 def grey(size=128):
@@ -92,7 +92,7 @@ def test_image_size_may_be_a_rectangle():
 def test_scene_without_people_is_empty_but_well_formed():
     sample = SyntheticPoseDataset(length=1, people=(0, 0), with_masks=True).load(0)
     assert sample.keypoints.shape == (0, 17, 2)
-    assert sample.boxes.shape == (0, 4)
+    assert SyntheticPoseDataset(length=1, people=(0, 0), test_mode=True).load(0).truth.boxes.shape == (0, 4)
     assert sample.masks.shape == (0, 128, 128)
     picture = grey()
     np.testing.assert_array_equal(paint_figures(picture, [], COCO_SET).image, picture)
@@ -107,9 +107,9 @@ def test_ground_truth_is_consistent(crowd):
         assert ((sample.keypoints[known] >= 0) & (sample.keypoints[known] < [width, height])).all()
         assert ((sample.visible == 2).sum(1) >= 3).all()
         assert (sample.masks.sum(0) <= 1).all()
-        np.testing.assert_array_equal(sample.area, sample.masks.sum((1, 2)))
+        np.testing.assert_array_equal(sample.truth.area, sample.masks.sum((1, 2)))
         assert not sample.ignore.any()
-        for box, mask in zip(sample.boxes.astype(int), sample.masks, strict=True):
+        for box, mask in zip(sample.truth.boxes.astype(int), sample.masks, strict=True):
             inside = np.zeros_like(mask)
             inside[box[1] : box[3], box[0] : box[2]] = True
             assert not (mask & ~inside).any()
@@ -147,7 +147,7 @@ def test_what_is_covered_with_everything_joined_to_it_is_not_annotated():
 def test_sizes_and_numbers_of_people_vary(crowd):
     samples = [crowd.load(index) for index in range(len(crowd))]
     assert {len(s.keypoints) for s in samples} == {1, 2, 3, 4}
-    shares = np.concatenate([s.area for s in samples]) / 128**2
+    shares = np.concatenate([s.truth.area for s in samples]) / 128**2
     assert shares.max() > 8 * shares.min()
 
 
@@ -244,12 +244,12 @@ def test_left_limbs_are_red_and_right_limbs_blue_only_if_wanted(side_colors):
 
 
 def test_test_mode_carries_the_ground_truth_along():
-    plain = SyntheticPoseDataset(length=3)
-    assert "annotations" not in plain.metainfo
+    assert SyntheticPoseDataset(length=3).load(1).truth is None
     tested = SyntheticPoseDataset(length=3, test_mode=True)
-    assert tested.metainfo["annotations"] == plain.coco_annotations()
-    assert tested.metainfo["annotations"] is tested.metainfo["annotations"]
-    assert build_skeleton(tested.metainfo["skeleton"]) == COCO_SET
+    sample = tested.load(1)
+    np.testing.assert_array_equal(sample.truth.keypoints, sample.keypoints)
+    np.testing.assert_array_equal(sample.truth.visible, sample.visible)
+    assert tested.metainfo.skeleton == COCO_SET
 
 
 def test_exported_files_say_the_same_as_the_samples(tmp_path):
@@ -269,21 +269,21 @@ def test_exported_files_say_the_same_as_the_samples(tmp_path):
             np.testing.assert_array_equal(points[:, 2], sample.visible[n])
             np.testing.assert_array_equal(api.annToMask(row).astype(bool), sample.masks[n])
             packed = rle.frPyObjects(row["segmentation"], *row["segmentation"]["size"])
-            assert row["area"] == rle.area(packed) == sample.area[n]
+            assert row["area"] == rle.area(packed) == sample.masks[n].sum()
             np.testing.assert_array_equal(row["bbox"], rle.toBbox(packed))
             assert row["num_keypoints"] == (sample.visible[n] > 0).sum()
 
 
 def test_exported_files_are_read_back_by_the_coco_data_set(tmp_path):
-    data = SyntheticPoseDataset(length=3, people=(1, 2), seed=2, skeleton="crowdpose")
+    data = SyntheticPoseDataset(length=3, people=(1, 2), seed=2, skeleton="crowdpose", test_mode=True)
     data.export_coco(tmp_path)
     files = CocoPoseDataset("annotations.json", "images", str(tmp_path), skeleton="crowdpose", test_mode=True)
     for drawn, read in zip(map(data.load, range(3)), map(files.load, range(3)), strict=True):
         np.testing.assert_array_equal(read.image, drawn.image)
         np.testing.assert_allclose(read.keypoints, drawn.keypoints, atol=1e-3)
         np.testing.assert_array_equal(read.visible, drawn.visible)
-        np.testing.assert_allclose(read.boxes, drawn.boxes)
-        np.testing.assert_allclose(read.area, drawn.area)
+        np.testing.assert_allclose(read.truth.boxes, drawn.truth.boxes)
+        np.testing.assert_allclose(read.truth.area, drawn.truth.area)
 
 
 def test_true_keypoints_score_a_perfect_average_precision(tmp_path, capsys):

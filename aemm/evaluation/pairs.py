@@ -1,0 +1,87 @@
+"""What all metrics share: pairs of truth and prediction, one of each image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+
+from aemm.records import DatasetInfo, Instances, Truth
+from aemm.structures import Batch
+
+Pair = tuple[Truth, Instances]
+
+
+class PairMetric(BaseMetric):
+    """Keep the pairs of the images seen; a subclass measures them by ``measure``.
+
+    A metric reads and writes no file. What it must know of the whole data set it gets once, as the
+    :class:`~aemm.records.DatasetInfo` in mmengine's ``dataset_meta``.
+
+    Args:
+        prefix: of the names in the log.
+        collect_dir: where processes exchange their pairs; the runner sets it to a folder of the work dir.
+    """
+
+    def __init__(self, prefix: str | None = None, collect_dir: str | None = None) -> None:
+        super().__init__("cpu", prefix, collect_dir)
+
+    @property
+    def info(self) -> DatasetInfo:
+        """What is known of the data set.
+
+        Raises:
+            ValueError: nobody said.
+        """
+        if not isinstance(self.dataset_meta, DatasetInfo):
+            raise ValueError(
+                f"{type(self).__name__} needs the DatasetInfo of the data set, got {self.dataset_meta!r:.80}; its "
+                "property metainfo must return one"
+            )
+        return self.dataset_meta
+
+    def process(self, batch: Batch, found: Sequence[Instances]) -> None:
+        """Keep a pair for each image.
+
+        Args:
+            batch: with ``truths``.
+            found: what was found in each image of the batch.
+
+        Raises:
+            ValueError: the batch carries no truth, or a prediction lacks what is measured.
+        """
+        if len(batch.truths) != len(found):
+            raise ValueError(
+                f"{type(self).__name__} needs the truth of {len(found)} images, but the batch carries that of "
+                f"{len(batch.truths)}; build the data set with test_mode=True, or set Sample.truth in its load()"
+            )
+        for truth, image in zip(batch.truths, found, strict=True):
+            if not truth.withheld:
+                self.check(truth, image)
+            self.results.append((truth, image))
+
+    def check(self, truth: Truth, found: Instances) -> None:
+        """Raise ``ValueError`` where a pair cannot be measured."""
+        raise NotImplementedError
+
+    def measure(self, pairs: Sequence[Pair]) -> dict[str, float]:
+        """Figures of pairs of different images, and a table in the log."""
+        raise NotImplementedError
+
+    def compute_metrics(self, results: list[Pair]) -> dict[str, float]:
+        """The figures of all images seen; an image that came twice counts once.
+
+        Where the labels are withheld there is nothing to report, and the log says so.
+        """
+        pairs = list({(truth.part, truth.image_id): (truth, found) for truth, found in results}.values())
+        withheld = sum(truth.withheld for truth, _ in pairs)
+        if withheld == len(pairs):
+            MMLogger.get_current_instance().warning(
+                f"the labels of all {withheld} images are withheld, so nothing is measured; --dump FILE writes the "
+                "predictions for submission"
+            )
+            return {}
+        if withheld:
+            raise ValueError(f"the labels of {withheld} of {len(pairs)} images are withheld; evaluate the others alone")
+        return self.measure(pairs)

@@ -1,0 +1,72 @@
+"""Json files in and out: one reader for all, and the error that lists what is wrong with one."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import mmengine.fileio as fileio
+
+_SHOWN = 20
+
+
+class AnnotationError(ValueError):
+    """A file of annotations holds faults; the message lists them."""
+
+    def __init__(self, path: str, faults: Sequence[str]) -> None:
+        self.faults = list(faults)
+        listed = "\n".join(f"  - {fault}" for fault in faults[:_SHOWN])
+        more = f"\n  (and {len(faults) - _SHOWN} more)" if len(faults) > _SHOWN else ""
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        super().__init__(f"{path} has {count}:\n{listed}{more}")
+
+
+def read_json(path: str, needed: Iterable[str]) -> dict[str, Any]:
+    """A json file as a dict, whatever its name ends in; a byte order mark is passed over.
+
+    Args:
+        path: read through mmengine's file backends.
+        needed: keys it must hold, each a list.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        AnnotationError: it is no json object, or lacks a key.
+    """
+    needed = tuple(needed)
+    try:
+        data = json.loads(bytes(fileio.get(path)).decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"annotation file {path} does not exist; set ann_file (and data_root)") from None
+    except (ValueError, RecursionError) as error:
+        raise AnnotationError(path, [f"not valid json: {error}"]) from error
+    if not isinstance(data, dict):
+        raise AnnotationError(path, [f"expected a json object with {', '.join(needed)}, got a {type(data).__name__}"])
+    faults = [f"key {key!r} is missing, expected a list" for key in needed if not isinstance(data.get(key), list)]
+    if faults:
+        raise AnnotationError(path, faults)
+    for key in needed:
+        strangers = [f"{key}[{n}]" for n, entry in enumerate(data[key]) if not isinstance(entry, dict)]
+        if strangers:
+            faults.append(f"{key}: every entry must be an object, but {', '.join(strangers[:5])} are not")
+    if faults:
+        raise AnnotationError(path, faults)
+    return data
+
+
+def write_json(path: str | Path, data: Any) -> None:
+    """Write a json file as a whole or not at all; missing folders are made.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(json.dumps(data))
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
