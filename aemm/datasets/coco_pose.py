@@ -20,8 +20,8 @@ from aemm.structures import Sample
 class CocoPoseDataset(SampleDataset):
     """Keypoints of all people of an image, from a file in COCO's keypoint format.
 
-    Crowds and people without keypoints become the sample's ``ignore`` mask, by polygon, RLE, or box.
-    The file is checked when it is loaded, and all its faults are reported together.
+    People whom ``ignore`` names become the sample's mask of that name, by polygon, RLE, or box. The file
+    is checked when it is loaded, and all its faults are reported together.
 
     Args:
         ann_file: the json file.
@@ -32,6 +32,8 @@ class CocoPoseDataset(SampleDataset):
         test_mode: evaluation: all images take part, also those without people.
         only_with_keypoints: leave out images in which nobody has keypoints; by default in training only.
         on_unreadable: see :class:`SampleDataset`.
+        ignore: who is not to count in the losses: any of 'crowd' and 'unlabelled', people without
+            keypoints. HigherHRNet ignores both, the authors crowds alone, CrowdPose's recipes nobody.
 
     Raises:
         AnnotationError: listing every fault of the file.
@@ -47,8 +49,12 @@ class CocoPoseDataset(SampleDataset):
         test_mode: bool = False,
         only_with_keypoints: bool | None = None,
         on_unreadable: str = "error",
+        ignore: Sequence[str] = ("crowd", "unlabelled"),
     ) -> None:
         super().__init__(pipeline, skeleton, test_mode, on_unreadable)
+        if isinstance(ignore, str) or set(ignore) - {"crowd", "unlabelled"}:
+            raise ValueError(f"ignore must list any of 'crowd' and 'unlabelled', got {ignore!r}")
+        self.ignore = tuple(ignore)
         self.ann_file, self.img_dir = os.path.join(data_root, ann_file), os.path.join(data_root, img_dir)
         data = self.read()
         check_keypoint_file(self.ann_file, data, self.keypoint_set, self.img_dir)
@@ -90,7 +96,8 @@ class CocoPoseDataset(SampleDataset):
             )
         ignore = np.zeros(size, bool)
         for person in people:
-            if not _annotated(person):
+            kind = "crowd" if person.get("iscrowd") else "unlabelled"
+            if kind in self.ignore and not _annotated(person):
                 ignore |= segmentation_mask(person, size)
         known = [person for person in people if _annotated(person)]
         points = np.array([p["keypoints"] for p in known], np.float32).reshape(len(known), len(self.keypoint_set), 3)

@@ -56,9 +56,13 @@ def group_box(
 
 
 def crop_sample(sample: Sample, box: tuple[int, int, int, int]) -> Sample:
-    """The part of a sample within a box xyxy in whole pixels."""
+    """The part of a sample within a box xyxy in whole pixels; keypoints beyond it count as not annotated."""
     x, y, right, bottom = box
-    return warp_sample(sample, geometry.translation(-x, -y), (bottom - y, right - x))
+    crop = warp_sample(sample, geometry.translation(-x, -y), (bottom - y, right - x))
+    if crop.keypoints is None or crop.visible is None:
+        return crop
+    inside = ((crop.keypoints >= 0) & (crop.keypoints < (right - x, bottom - y))).all(-1)
+    return replace(crop, visible=np.where(inside, crop.visible, 0))
 
 
 def _count(person: Mapping[str, Any]) -> int:
