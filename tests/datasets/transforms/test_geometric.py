@@ -159,6 +159,7 @@ def test_color_jitter_stays_in_range_and_leaves_geometry_alone():
         (lambda: RandomAffine(size=64, move_unit="image"), "move_unit must be"),
         (lambda: RandomAffine(size=64, scale=(1.5, 0.5)), "smaller first"),
         (lambda: ResizeToFit(size=100), "multiple of 64"),
+        (lambda: ResizeToFit(size=64, center="left"), "center must be one of 'exact', 'whole', 'corner'"),
         (lambda: ResizeToFit(size=128, fit="short", square=True), "goes with fit='long'"),
     ],
 )
