@@ -10,15 +10,19 @@ That is the convention 'continuous'. Published models were trained with others, 
 and nowhere else; a sample carries the name of its own to targets and decoder:
 
 - 'index': warps are the same matrices, but images are resampled as if the middle of pixel ``j`` lay at
-  ``j``, so that what the network sees is half a pixel off; all else is as above.
+  ``j``, so that what the network sees is half a pixel off. A mirror image is ``W - 1 - x``, and each map
+  is mirrored by itself, ``w - 1 - x``: keypoints of a mirrored image lie a whole cell left of where
+  'continuous' has them. HigherHRNet and mmpose 0.x train so.
+- 'newell': images are resampled as in 'index', all else is as in 'continuous'.
 - 'udp' (unbiased data processing): the middle of pixel ``j`` lies at ``j`` everywhere, an image of
   width ``W`` is ``W - 1`` long, a mirror image is ``W - 1 - x``, and cell ``j`` of a map of width ``w``
   lies at ``j (W - 1) / (w - 1)``. ``align_corners=True`` agrees with it.
 
 Reference:
-    princeton-vl/pose-ae-train utils/misc.py and HRNet/HigherHRNet-Human-Pose-Estimation
-    lib/utils/transforms.py ('index'); Huang et al., The devil is in the details: delving into
-    unbiased data processing for human pose estimation (CVPR 2020; 'udp').
+    princeton-vl/pose-ae-train utils/misc.py and data/coco_pose/dp.py ('newell');
+    HRNet/HigherHRNet-Human-Pose-Estimation lib/utils/transforms.py and lib/dataset/transforms
+    ('index'); Huang et al., The devil is in the details: delving into unbiased data processing for
+    human pose estimation (CVPR 2020; 'udp').
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-PixelConvention = Literal["continuous", "index", "udp"]
+PixelConvention = Literal["continuous", "index", "newell", "udp"]
 
 _HALF = np.array([[1.0, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
 _BACK = np.array([[1.0, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])
@@ -68,7 +72,13 @@ def mirror(width: float, convention: PixelConvention = "continuous") -> np.ndarr
     >>> apply_warp(np.array([[0.5, 3.0]]), mirror(10))
     array([[9.5, 3. ]])
     """
-    return np.array([[-1.0, 0, extent(width, convention)], [0, 1, 0], [0, 0, 1]])
+    far = width - 1 if convention == "index" else extent(width, convention)
+    return np.array([[-1.0, 0, far], [0, 1, 0], [0, 0, 1]])
+
+
+def is_mirrored(warp: np.ndarray) -> bool:
+    """Whether a ``(3, 3)`` warp turns left into right."""
+    return bool(np.linalg.det(warp[:2, :2]) < 0)
 
 
 def crop_warp(
@@ -102,8 +112,8 @@ def resampling_warp(warp: np.ndarray, convention: PixelConvention = "continuous"
 
     Args:
         warp: ``(3, 3)`` as points are taken through it.
-        convention: 'continuous' moves the middles from halves to whole numbers; in 'index' and 'udp'
-            the warp is used as it is.
+        convention: 'continuous' moves the middles from halves to whole numbers; in the others the warp
+            is used as it is.
     """
     return _BACK @ warp @ _HALF if convention == "continuous" else warp
 
@@ -114,11 +124,21 @@ def _map_scale(input_size: tuple[int, int], map_size: tuple[int, int], conventio
     return np.array([length / max(cells, 1) for length, cells in reversed(lengths)])
 
 
+def _map_shift(
+    input_size: tuple[int, int], map_size: tuple[int, int], convention: PixelConvention, mirrored: bool
+) -> np.ndarray:
+    """What is added to x and y in cells once they are scaled."""
+    if convention == "index" and mirrored:  # as if the map were mirrored, not the pixels
+        return np.array([(map_size[1] - 1) - (input_size[1] - 1) * map_size[1] / input_size[1], 0.0])
+    return np.full(2, 0.5 if convention == "udp" else 0.0)
+
+
 def to_map(
     points: np.ndarray,
     input_size: tuple[int, int],
     map_size: tuple[int, int],
     convention: PixelConvention = "continuous",
+    mirrored: bool = False,
 ) -> np.ndarray:
     """Input pixels ``(..., 2)`` to map coordinates, where cell ``j`` covers ``[j, j + 1)`` in every convention.
 
@@ -127,20 +147,25 @@ def to_map(
         input_size: its ``(height, width)``.
         map_size: ``(h, w)`` of the map in cells.
         convention: of ``points``.
+        mirrored: whether the input is a mirror image, which 'index' counts in cells.
 
     >>> to_map(np.array([[511.0, 0]]), (512, 512), (128, 128), "udp")
     array([[127.5,   0.5]])
     """
-    points = points / _map_scale(input_size, map_size, convention).astype(points.dtype)
-    return points + points.dtype.type(0.5) if convention == "udp" else points
+    cells = points / _map_scale(input_size, map_size, convention).astype(points.dtype)
+    return cells + _map_shift(input_size, map_size, convention, mirrored).astype(points.dtype)
 
 
 def map_warp(
-    input_size: tuple[int, int], map_size: tuple[int, int], convention: PixelConvention = "continuous"
+    input_size: tuple[int, int],
+    map_size: tuple[int, int],
+    convention: PixelConvention = "continuous",
+    mirrored: bool = False,
 ) -> np.ndarray:
     """Warp ``(3, 3)`` from map coordinates back to pixels of the network's input; undoes :func:`to_map`."""
     x, y = _map_scale(input_size, map_size, convention)
-    return scaling(x, y) @ _BACK if convention == "udp" else scaling(x, y)
+    shift_x, shift_y = _map_shift(input_size, map_size, convention, mirrored)
+    return scaling(x, y) @ translation(-shift_x, -shift_y)
 
 
 def to_corners(convention: PixelConvention) -> np.ndarray:
@@ -149,6 +174,32 @@ def to_corners(convention: PixelConvention) -> np.ndarray:
     Drawing and masks count so; in 'udp' alone points count from the middle of the first pixel.
     """
     return _HALF if convention == "udp" else np.eye(3)
+
+
+def cell_pixels(
+    input_size: tuple[int, int],
+    map_size: tuple[int, int],
+    convention: PixelConvention,
+    mirrored: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows ``(h,)`` and columns ``(w,)`` of the input pixels that a resampler reads for the cells of a map.
+
+    Args:
+        input_size: ``(height, width)`` of the input.
+        map_size: ``(h, w)`` of the map in cells.
+        convention: one that puts the middle of pixel ``j`` at ``j``.
+        mirrored: as in :func:`to_map`.
+
+    Raises:
+        ValueError: in 'continuous' no single pixel stands for a cell.
+    """
+    if convention == "continuous":
+        raise ValueError("convention must be one that puts the middle of pixel j at j, got 'continuous'")
+    cells = np.arange(max(map_size))[:, None].repeat(2, 1) + (0.5 if convention == "udp" else 0.0)
+    if convention == "newell" and mirrored:  # its keypoints are a cell off there, its pixels are not
+        convention = "index"
+    pixels = np.rint(apply_warp(cells, map_warp(input_size, map_size, convention, mirrored))).astype(int)
+    return pixels[: map_size[0], 1], pixels[: map_size[1], 0]
 
 
 def round_up(value: float, multiple: int) -> int:

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from aemm.geometry import PixelConvention, map_warp
+from aemm.geometry import PixelConvention, is_mirrored, map_warp
 from aemm.records import ImageId, Instances, Record, Truth, check_shape
 from aemm.skeletons import Skeleton
 
@@ -188,7 +188,8 @@ class Batch(Record):
             b: which image.
             size: ``(h, w)`` of the maps in cells.
         """
-        return np.linalg.inv(self.warp[b]) @ map_warp(self.input_size, size, self.convention)
+        way = map_warp(self.input_size, size, self.convention, is_mirrored(self.warp[b]))
+        return np.linalg.inv(self.warp[b]) @ way
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch with images and targets on another device; ``warp`` stays where it is."""

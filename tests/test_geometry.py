@@ -16,7 +16,7 @@ from aemm.skeletons import SKELETONS
 from aemm.structures import Maps, Sample
 
 CONVENTIONS = get_args(PixelConvention)
-CENTER = {"continuous": 0.5, "index": 0.5, "udp": 0.0}  # of pixel 0
+CENTER = {"continuous": 0.5, "index": 0.5, "newell": 0.5, "udp": 0.0}  # of pixel 0
 
 
 def blob(points: np.ndarray, size: tuple[int, int], convention: str, sigma: float = 12.0) -> np.ndarray:
@@ -52,9 +52,10 @@ def test_pixels_and_points_move_together(convention, seed):
     np.testing.assert_allclose(brightest(flipped.image, convention), flipped.keypoints[0, 0], atol=0.1)
 
 
-def test_index_pixels_lie_half_a_pixel_off_the_points():
+@pytest.mark.parametrize("convention", ["index", "newell"])
+def test_index_pixels_lie_half_a_pixel_off_the_points(convention):
     sample = spot_sample("continuous")
-    moved = ResizeToFit(512, convention="index")(sample)
+    moved = ResizeToFit(512, convention=convention)(sample)
     gap = brightest(moved.image, "continuous") - moved.keypoints[0, 0]
     np.testing.assert_allclose(gap, 0.5 - 0.5 * moved.warp[0, 0], atol=0.1)  # a factor of 2 shows it
 
@@ -67,12 +68,38 @@ def test_index_images_are_resampled_in_steps_of_a_32nd_pixel():
         assert moved[1, 5] == int(40 + expected + 0.5)
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("convention", CONVENTIONS)
-def test_map_coordinates_and_back_are_the_identity(convention):
+def test_map_coordinates_and_back_are_the_identity(convention, mirrored):
     points = np.random.default_rng(0).uniform(0, 500, (7, 2))
     sizes = (512, 768), (128, 192)
-    there = geometry.to_map(points, *sizes, convention)
-    np.testing.assert_allclose(geometry.apply_warp(there, geometry.map_warp(*sizes, convention)), points)
+    there = geometry.to_map(points, *sizes, convention, mirrored)
+    back = geometry.map_warp(*sizes, convention, mirrored)
+    np.testing.assert_allclose(geometry.apply_warp(there, back), points)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_a_mirrored_map_is_the_map_mirrored_as_the_convention_says(convention):
+    farthest = 191 if convention == "index" else 192
+    points, sizes = np.array([[10.0, 20.0], [300.5, 7.25]]), ((512, 768), (128, 192))
+    cells = geometry.to_map(points, *sizes, convention)
+    there = geometry.to_map(geometry.apply_warp(points, geometry.mirror(768, convention)), *sizes, convention, True)
+    np.testing.assert_allclose(there[:, 0], farthest - cells[:, 0])
+    np.testing.assert_allclose(there[:, 1], cells[:, 1])
+
+
+@pytest.mark.parametrize("convention", ["index", "newell", "udp"])
+def test_the_pixels_that_stand_for_cells_are_mirrored_with_the_map(convention):
+    rows, columns = geometry.cell_pixels((64, 96), (16, 24), convention)
+    mirrored_rows, mirrored_columns = geometry.cell_pixels((64, 96), (16, 24), convention, True)
+    np.testing.assert_array_equal(mirrored_rows, rows)
+    np.testing.assert_array_equal(mirrored_columns, 95 - columns[::-1])
+    assert (columns[0], columns[-1]) == ((0, 95) if convention == "udp" else (0, 92))
+
+
+def test_no_pixel_stands_for_a_continuous_cell():
+    with pytest.raises(ValueError, match="got 'continuous'"):
+        geometry.cell_pixels((64, 96), (16, 24), "continuous")
 
 
 def test_udp_puts_the_corners_of_image_and_map_together():

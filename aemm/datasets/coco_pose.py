@@ -45,8 +45,8 @@ def load_listed_image(folder: str, entry: ImageEntry, listed_in: str) -> np.ndar
 class CocoPoseDataset(SampleDataset):
     """Keypoints of all people of an image, from a file in COCO's keypoint format.
 
-    Crowds and people without keypoints become the sample's ``ignore`` mask, by polygon, RLE, or box.
-    The file is checked when it is loaded, and all its faults are reported together.
+    People whom ``ignore`` names become the sample's mask of that name, by polygon, RLE, or box. The file
+    is checked when it is loaded, and all its faults are reported together.
 
     Args:
         ann_file: the json file.
@@ -62,6 +62,8 @@ class CocoPoseDataset(SampleDataset):
         reorder_keypoints: bring the keypoints of the file into the skeleton's order by their names.
         area_per_box: take this share of its box for the area of a person for whom the file gives none
             (0.53 for CrowdPose); None = the file must give areas.
+        ignore: who is not to count in the losses: any of 'crowd' and 'unlabelled', people without
+            keypoints. HigherHRNet ignores both, the authors crowds alone, CrowdPose's recipes nobody.
 
     Raises:
         AnnotationError: listing every fault of the file.
@@ -82,8 +84,12 @@ class CocoPoseDataset(SampleDataset):
         category: str | Sequence[str] | None = None,
         reorder_keypoints: bool = False,
         area_per_box: float | None = None,
+        ignore: Sequence[str] = ("crowd", "unlabelled"),
     ) -> None:
         super().__init__(pipeline, skeleton or self.default_skeleton, test_mode, on_unreadable)
+        if isinstance(ignore, str) or set(ignore) - {"crowd", "unlabelled"}:
+            raise ValueError(f"ignore must list any of 'crowd' and 'unlabelled', got {ignore!r}")
+        self.ignore = tuple(ignore)
         self.ann_file, self.img_dir = os.path.join(data_root, ann_file), os.path.join(data_root, img_dir)
         choice = CategoryChoice(category, reorder_keypoints)
         self.file = self.read(choice, area_per_box)
@@ -138,5 +144,6 @@ class CocoPoseDataset(SampleDataset):
         size, rows = self.file.images[i].size, self.file.rows(i)
         ignore = np.zeros(size, bool)
         for row in rows.start + np.flatnonzero(~self.file.annotated[rows]):
-            ignore |= self.file.region(row, size)
+            if ("crowd" if self.file.crowd[row] else "unlabelled") in self.ignore:
+                ignore |= self.file.region(row, size)
         return ignore

@@ -20,10 +20,11 @@ from aemm.records import check_choice
 from aemm.structures import Maps, Peaks
 
 TargetStyle = Literal["newell", "higherhrnet", "unbiased"]
-SubpixelKind = Literal["none", "quarter", "gaussian"]
+SubpixelKind = Literal["none", "quarter", "gaussian", "hessian"]
 TieRule = Literal["stay", "back"]
 
 _LEAST_HEAT = 1e-10  # stands for heat that is not positive and so has no logarithm
+_HESSIAN_RANGE = (1e-3, 50.0)  # of heat before mmpose takes its logarithm
 
 
 def target_cells(points: np.ndarray, style: TargetStyle) -> np.ndarray:
@@ -216,7 +217,9 @@ def subpixel(
         cells: ``(N, K, 2) int64`` x, y inside the maps; cell ``[n, k]`` belongs to heatmap k.
         kind: 'none' is the centre of the cell; 'quarter' moves it a quarter cell towards the higher
             neighbour along each axis; 'gaussian' moves it to the top of the Gaussian through three
-            cells, at most half a cell, and not at all where the three are no maximum.
+            cells, at most half a cell, and not at all where the three are no maximum; 'hessian' smooths
+            the map by a window of 3 cells, takes the logarithm and makes one Newton step in both axes
+            together, as long as it comes out.
         tie: what 'quarter' does when both neighbours are equal: 'stay' leaves the coordinate, 'back'
             moves it by -0.25. The originals go back, which shifts every keypoint of an exact ground
             truth map by a quarter cell; maps of a network have no ties.
@@ -228,12 +231,15 @@ def subpixel(
 
     Reference:
         princeton-vl/pose-ae-train utils/group.py, HeatmapParser.adjust ('quarter');
-        Zhang et al. 2020, Distribution-aware coordinate representation ('gaussian' along each axis).
+        Zhang et al. 2020, Distribution-aware coordinate representation ('gaussian' along each axis);
+        open-mmlab/mmpose 0.29 core/evaluation/top_down_eval.py, post_dark_udp ('hessian').
     """
     check_choice("kind", kind, SubpixelKind)
     check_choice("tie", tie, TieRule)
     if kind == "none":
         return (cells + 0.5).float()
+    if kind == "hessian":
+        return (cells + 0.5 + _hessian_step(heatmaps, cells)).float()
     channels, height, width = heatmaps.shape
     flat = heatmaps.flatten()
     start = torch.arange(channels, device=cells.device) * (height * width)  # (K,)
@@ -265,6 +271,37 @@ def _gaussian_top(flat: Tensor, start: Tensor, at: Tensor, step: int, length: in
     bend = before - 2 * center + after
     top = 0.5 * (before - after) / np.minimum(bend, -1e-6) + (middle - at).cpu().numpy()
     return torch.from_numpy(np.where(bend < 0, top.clip(-0.5, 0.5), 0)).to(at.device, torch.float32)
+
+
+def _hessian_step(heatmaps: Tensor, cells: Tensor) -> Tensor:
+    """Newton's step ``(N, K, 2)`` from cells ``(N, K, 2)`` to the top of the logarithm of the smoothed maps.
+
+    Smoothing mirrors the map at its border, the outer cell not repeated; the derivatives repeat it.
+    """
+    channels, height, width = heatmaps.shape
+    near = torch.arange(-1, 2, device=cells.device)
+    x, y = ((cells[..., i, None] + near).clamp(0, end - 1) for i, end in enumerate((width, height)))  # (N, K, 3)
+    columns, rows = (_reflect(at[..., None] + near, end) for at, end in ((x, width), (y, height)))  # (N, K, 3, tap)
+    start = torch.arange(channels, device=cells.device)[:, None, None, None, None] * (height * width)
+    taps = heatmaps.flatten()[start + rows[..., :, None, :, None] * width + columns[..., None, :, None, :]]
+    kernel = taps.new_tensor([0.25, 0.5, 0.25])
+    smooth = (taps * kernel[:, None] * kernel).sum((-2, -1))  # (N, K, 3 rows, 3 columns)
+    heat = smooth.clamp(*_HESSIAN_RANGE).log().double()
+
+    middle, right, below = heat[..., 1, 1], heat[..., 1, 2], heat[..., 2, 1]
+    left, above = heat[..., 1, 0], heat[..., 0, 1]
+    slope_x, slope_y = (right - left) / 2, (below - above) / 2
+    least = torch.finfo(torch.float32).eps  # keeps a flat map from dividing by 0
+    bend_x, bend_y = right - 2 * middle + left + least, below - 2 * middle + above + least
+    twist = (heat[..., 2, 2] - right - below + 2 * middle - left - above + heat[..., 0, 0]) / 2
+    area = bend_x * bend_y - twist**2
+    step = torch.stack([twist * slope_y - bend_y * slope_x, twist * slope_x - bend_x * slope_y], -1)
+    return torch.where(area[..., None] != 0, step / area[..., None], 0)
+
+
+def _reflect(at: Tensor, length: int) -> Tensor:
+    """Places beyond a row of cells by one, mirrored at the outer cells."""
+    return torch.where(at < 0, -at, torch.where(at >= length, 2 * length - 2 - at, at)).clamp(0, length - 1)
 
 
 def _check_window(window: int) -> None:

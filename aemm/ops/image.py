@@ -29,7 +29,7 @@ def warp_image(
     matrix = resampling_warp(warp, convention)
     height, width = size
     border = (fill,) * 4
-    if convention == "index":
+    if convention in ("index", "newell"):
         cells, fractions = _fixed_point_grid(matrix, size)
         return cv2.remap(image, cells, fractions, interpolation, borderMode=cv2.BORDER_CONSTANT, borderValue=border)
     return cv2.warpAffine(

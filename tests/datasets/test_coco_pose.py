@@ -83,6 +83,25 @@ def test_crowds_and_people_without_keypoints_are_ignored(folder, kind):
     np.testing.assert_array_equal(sample.ignore, region.astype(bool))
 
 
+@pytest.mark.parametrize("ignore", [(), ("crowd",), ("unlabelled",), ("unlabelled", "crowd")])
+def test_who_is_ignored_is_a_choice(folder, ignore):
+    nobody = dict(keypoints=[0] * 51, num_keypoints=0)
+    folder[1]["annotations"] += [
+        _person(4, 0, **nobody, iscrowd=1, bbox=[0, 0, 5, 5], segmentation=[]),
+        _person(5, 0, **nobody, bbox=[40, 30, 5, 5], segmentation=[]),
+    ]
+    sample = _build(folder, ignore=ignore)[0]
+    assert sample.ignore[2, 2] == ("crowd" in ignore)
+    assert sample.ignore[32, 42] == ("unlabelled" in ignore)
+    assert len(sample.keypoints) == 2
+
+
+@pytest.mark.parametrize("ignore", ["crowd", ("crowds",)])
+def test_nobody_else_can_be_ignored(folder, ignore):
+    with pytest.raises(ValueError, match="ignore must list any of 'crowd' and 'unlabelled'"):
+        _build(folder, ignore=ignore)
+
+
 def test_more_people_than_any_slot_count(folder):
     folder[1]["annotations"] += [_person(100 + i, 0) for i in range(60)]
     assert _build(folder)[0].keypoints.shape == (62, 17, 2)

@@ -1,5 +1,6 @@
 import math
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -206,3 +207,42 @@ def test_gaussian_fit_stays_within_half_a_cell_on_plateaus_and_valleys(values):
 def test_maps_of_one_cell_are_decoded_at_its_centre_by_the_fit():
     assert subpixel(torch.ones(1, 1, 1), torch.zeros(1, 1, 2, dtype=torch.int64), "gaussian").tolist() == [[[0.5, 0.5]]]
     assert subpixel(torch.ones(1, 1, 1), torch.zeros(1, 1, 2, dtype=torch.int64), "none").tolist() == [[[0.5, 0.5]]]
+
+
+def _newton_by_the_book(plane, x, y):
+    """One step on the logarithm of the smoothed map, cell by cell."""
+    smooth = np.log(cv2.GaussianBlur(plane, (3, 3), 0).clip(1e-3, 50)).astype(float)
+    smooth = np.pad(smooth, 1, mode="edge")
+
+    def at(dx, dy):
+        return smooth[y + 1 + dy, x + 1 + dx]
+
+    slope = np.array([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)]) / 2
+    bend_x, bend_y = at(1, 0) - 2 * at(0, 0) + at(-1, 0), at(0, 1) - 2 * at(0, 0) + at(0, -1)
+    twist = (at(1, 1) - at(1, 0) - at(0, 1) + 2 * at(0, 0) - at(-1, 0) - at(0, -1) + at(-1, -1)) / 2
+    return np.array([x, y]) + 0.5 - np.linalg.solve([[bend_x, twist], [twist, bend_y]], slope)
+
+
+def test_the_hessian_step_is_that_of_the_smoothed_logarithm_also_at_the_border():
+    rng = np.random.default_rng(0)
+    points = rng.uniform(0, (18, 14), (1, 6, 2))
+    points[0, :4] = [(0.2, 0.4), (17.8, 0.3), (0.1, 13.9), (17.9, 13.6)]
+    planes = draw_gaussians(points, np.ones((1, 6), bool), (14, 18), 2.0, "unbiased")
+    planes += rng.uniform(0, 0.05, planes.shape).astype(np.float32)
+    cells = np.floor(points).astype(np.int64)
+    found = subpixel(torch.from_numpy(planes), torch.from_numpy(cells), "hessian").numpy()
+    for k, (x, y) in enumerate(cells[0]):
+        np.testing.assert_allclose(found[0, k], _newton_by_the_book(planes[k], x, y), atol=1e-3)
+
+
+def test_the_hessian_step_finds_the_true_centre():
+    points = np.random.default_rng(0).uniform(8, 20, (1, 40, 2))
+    planes = torch.from_numpy(draw_gaussians(points, np.ones((1, 40), bool), (28, 28), 2.0, "unbiased"))
+    found = subpixel(planes, torch.from_numpy(np.floor(points).astype(np.int64)), "hessian")
+    np.testing.assert_allclose(found, points, atol=1e-3)
+
+
+def test_a_flat_map_has_no_step():
+    for planes in (torch.zeros(2, 5, 5), torch.full((2, 1, 1), 0.3)):
+        cells = torch.zeros(1, 2, 2, dtype=torch.int64)
+        assert torch.equal(subpixel(planes, cells, "hessian"), torch.full((1, 2, 2), 0.5))

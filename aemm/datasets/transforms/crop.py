@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from mmcv.transforms import BaseTransform
 
 from aemm import geometry
-from aemm.datasets.transforms.geometric import warp_sample
+from aemm.datasets.transforms.geometric import AffineDraw, warp_sample
 from aemm.ops.boxes import keypoint_box, person_square
 from aemm.registry import TRANSFORMS
 from aemm.structures import Sample
@@ -48,6 +49,18 @@ class PersonCrop(BaseTransform):
         self.size, self.padding, self.min_side = size, padding, min_side
         self.rotation, self.scale, self.translation = rotation, (float(scale[0]), float(scale[1])), translation
 
+    def draw(self, rng: np.random.Generator, side: float) -> AffineDraw:
+        """The random part.
+
+        Args:
+            rng: the sample's own randomness.
+            side: of the square around the person, pixels.
+        """
+        degrees = rng.uniform(-self.rotation, self.rotation)
+        scale = rng.uniform(*self.scale)
+        move_x, move_y = rng.uniform(-1, 1, 2) * self.translation * side
+        return AffineDraw(scale, degrees, (move_x, move_y))
+
     def transform(self, sample: Sample) -> Sample:
         """Draw a crop from ``sample.rng`` and make it.
 
@@ -61,11 +74,8 @@ class PersonCrop(BaseTransform):
         if box is None:
             raise ValueError(f"image {sample.image_id}: the person has no annotated keypoint to crop around")
         center, side = person_square(box, self.padding, self.min_side)
-        rng = sample.rng
-        degrees = rng.uniform(-self.rotation, self.rotation)
-        zoomed = side * rng.uniform(*self.scale)
-        move = rng.uniform(-1, 1, 2) * self.translation * side
-        warp = geometry.crop_warp(
-            (center[0] + move[0], center[1] + move[1]), zoomed, (self.size, self.size), degrees, sample.convention
-        )
-        return warp_sample(sample, warp, (self.size, self.size))
+        drawn = self.draw(sample.rng, side)
+        moved = center[0] + drawn.move[0], center[1] + drawn.move[1]
+        size = self.size, self.size
+        warp = geometry.crop_warp(moved, side * drawn.scale, size, -drawn.degrees, sample.convention)
+        return warp_sample(sample, warp, size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,6 +11,22 @@ from mmcv.transforms import BaseTransform
 
 from aemm.registry import TRANSFORMS
 from aemm.structures import Sample
+
+
+class ColorDraw(NamedTuple):
+    """What :class:`ColorJitter` draws for one sample.
+
+    Attributes:
+        hue: turn of the hue circle, in turns.
+        saturation: factor.
+        brightness: offset, of a full scale of 1.
+        contrast: factor on each pixel's distance from its own grey.
+    """
+
+    hue: float
+    saturation: float
+    brightness: float
+    contrast: float
 
 
 @TRANSFORMS.register_module()
@@ -37,16 +54,25 @@ class ColorJitter(BaseTransform):
         self.hue, self.saturation = hue, (float(saturation[0]), float(saturation[1]))
         self.brightness, self.contrast = brightness, (float(contrast[0]), float(contrast[1]))
 
+    def draw(self, rng: np.random.Generator) -> ColorDraw:
+        """The four amounts."""
+        return ColorDraw(
+            hue=rng.uniform(-self.hue, self.hue),
+            saturation=rng.uniform(*self.saturation),
+            brightness=rng.uniform(-self.brightness, self.brightness),
+            contrast=rng.uniform(*self.contrast),
+        )
+
     def transform(self, sample: Sample) -> Sample:
         """Draw the four amounts from ``sample.rng`` and apply them, in float."""
-        rng = sample.rng
+        drawn = self.draw(sample.rng)
         image: np.ndarray = sample.image.astype(np.float32) * np.float32(1 / 255)
         hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
-        hsv[..., 0] = np.mod(hsv[..., 0] + rng.uniform(-self.hue, self.hue) * 360, 360)
-        np.minimum(hsv[..., 1] * np.float32(rng.uniform(*self.saturation)), 1, out=hsv[..., 1])
+        hsv[..., 0] = np.mod(hsv[..., 0] + drawn.hue * 360, 360)
+        np.minimum(hsv[..., 1] * np.float32(drawn.saturation), 1, out=hsv[..., 1])
         image = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
-        image += np.float32(rng.uniform(-self.brightness, self.brightness))
+        image += np.float32(drawn.brightness)
         grey = image.mean(axis=2, keepdims=True)
-        image = (image - grey) * np.float32(rng.uniform(*self.contrast)) + grey
+        image = (image - grey) * np.float32(drawn.contrast) + grey
         np.clip(image, 0, 1, out=image)
         return replace(sample, image=(image * 255 + 0.5).astype(np.uint8))

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
-from aemm.geometry import to_map
+from aemm.geometry import cell_pixels, is_mirrored, to_map
 from aemm.ops.heatmap import TargetStyle, draw_gaussians, target_cells
 from aemm.records import check_choice
 from aemm.registry import TRANSFORMS
@@ -77,7 +77,8 @@ class PoseTargets(BaseTransform):
 
     def _targets(self, sample: Sample, keypoints: np.ndarray, valid: np.ndarray, stride: int) -> Targets:
         size = sample.image.shape[0] // stride, sample.image.shape[1] // stride
-        points = to_map(keypoints, sample.image.shape[:2], size, sample.convention)  # (N, K, 2)
+        mirrored = is_mirrored(sample.warp)
+        points = to_map(keypoints, sample.image.shape[:2], size, sample.convention, mirrored)  # (N, K, 2)
         sigma = _default_sigma(size) if self.sigma is None else self.sigma
         if self.style != "unbiased" and abs(3 * sigma - round(3 * sigma)) > 1e-6:
             warnings.warn(
@@ -87,10 +88,7 @@ class PoseTargets(BaseTransform):
                 stacklevel=2,
             )
         heatmaps = draw_gaussians(points, valid, size, sigma, self.style)
-        weight = np.ones(size, np.float32)
-        if sample.ignore is not None:  # a cell counts unless most of it is to be ignored
-            share = cv2.resize(sample.ignore.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
-            weight = (share <= 0.5).astype(np.float32)
+        weight = _weight(sample, size)
         index = None
         if stride in self.tag_strides:
             index = torch.from_numpy(self._tag_index(points, valid, size))
@@ -111,6 +109,21 @@ class PoseTargets(BaseTransform):
             f"{type(self).__name__}(strides={self.strides}, sigma={self.sigma}, style={self.style!r}, "
             f"tag_strides={self.tag_strides}, tag_per_keypoint={self.tag_per_keypoint})"
         )
+
+
+def _weight(sample: Sample, size: tuple[int, int]) -> np.ndarray:
+    """What every cell ``(h, w) float32`` counts in the loss: 1, or 0 where the sample is to be ignored.
+
+    As the references resample masks, the pixel that stands for a cell decides; in 'continuous' there is
+    none, and a cell counts unless most of it is to be ignored.
+    """
+    if sample.ignore is None:
+        return np.ones(size, np.float32)
+    if sample.convention == "continuous":
+        share = cv2.resize(sample.ignore.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
+        return (share <= 0.5).astype(np.float32)
+    rows, columns = cell_pixels(sample.image.shape[:2], size, sample.convention, is_mirrored(sample.warp))
+    return (~sample.ignore[np.ix_(rows, columns)]).astype(np.float32)
 
 
 def _default_sigma(size: tuple[int, int]) -> float:

@@ -22,10 +22,11 @@ Size = tuple[int, int]
 class ResizeToFit(BaseTransform):
     """Bring an image to the network's input size without changing its proportions, at one test scale or several.
 
-    The image keeps to the middle; what is padded is black. The scale nearest 1 becomes ``sample.image``,
-    the others ``sample.views``, each drawn from the original and showing the same region. Where the
-    region's sides are no multiples of ``multiple_of`` at a further scale, that view is stretched to the
-    nearest ones; the region is chosen so that they are at the smallest, and at scales that double it.
+    The image keeps to the middle, or starts at the upper left corner; what is padded is black. The scale
+    nearest 1 becomes ``sample.image``, the others ``sample.views``, each drawn from the original and
+    showing the same region. Where the region's sides are no multiples of ``multiple_of`` at a further
+    scale, that view is stretched to the nearest ones; the region is chosen so that they are at the
+    smallest, and at scales that double it.
 
     Args:
         size: length of the fitted side at scale 1, pixels; a multiple of ``multiple_of``.
@@ -36,7 +37,8 @@ class ResizeToFit(BaseTransform):
         sizes: ``'each'`` rounds the size of every scale by itself, as the authors do; ``'smallest'``
             rounds that of the smallest scale and multiplies it, decimals cut off, as HigherHRNet does:
             no view is stretched, but sides need not be multiples of ``multiple_of``.
-        center: of the image, ``'exact'``, or ``'whole'`` pixels rounded up (HigherHRNet).
+        center: of the image, ``'exact'``, or ``'whole'`` pixels rounded up (HigherHRNet); ``'corner'`` puts
+            no middle but the upper left corners together (mmpose 0.x with unbiased data processing).
         convention: of the pixels of the result, see :mod:`aemm.geometry`; decoding follows it.
 
     Raises:
@@ -62,10 +64,10 @@ class ResizeToFit(BaseTransform):
         for name, value, known in (
             ("fit", fit, ("long", "short")),
             ("sizes", sizes, ("each", "smallest")),
-            ("center", center, ("exact", "whole")),
+            ("center", center, ("exact", "whole", "corner")),
         ):
             if value not in known:
-                raise ValueError(f"{name} must be {known[0]!r} or {known[1]!r}, got {value!r}")
+                raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
         if square and fit == "short":
             raise ValueError("square=True pads the shorter side, so it goes with fit='long'")
         if size % multiple_of:
@@ -96,8 +98,10 @@ class ResizeToFit(BaseTransform):
             if views and self.sizes == "each":  # the region of the base view
                 base = np.array([geometry.extent(side, self.convention) for side in views[0][0]])
                 zoom = views[0][1].diagonal()[1::-1] * out / base
-            to_center = geometry.translation(out[1] / 2, out[0] / 2)
-            warp = to_center @ geometry.scaling(zoom[1], zoom[0]) @ geometry.translation(-middle[1], -middle[0])
+            warp = geometry.scaling(zoom[1], zoom[0])
+            if self.center != "corner":
+                to_center = geometry.translation(out[1] / 2, out[0] / 2)
+                warp = to_center @ warp @ geometry.translation(-middle[1], -middle[0])
             views.append((size, warp))
         return views
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -54,6 +54,8 @@ class PoseDecoder:
         padding: what the maps say of the surroundings of an image that was padded: 'clear' it, or, as both
             references do, 'keep' it. Losses ignore padding, so that a network may see anything there.
         max_instances: how many instances are returned, the best by score; None = all.
+        grouping_order: all K keypoints in the order in which they are grouped; None = the skeleton's.
+        filled_subpixel: as ``subpixel``, for filled keypoints; None = the same.
 
     Attributes:
         flip_index: the channel that each heatmap becomes in a mirrored image.
@@ -81,13 +83,17 @@ class PoseDecoder:
         tie: TieRule = "stay",
         padding: Padding = "keep",
         max_instances: int | None = 30,
+        grouping_order: Sequence[int] | None = None,
+        filled_subpixel: SubpixelKind | None = None,
     ) -> None:
         check_choice("distance", distance, TagDistance)
         check_choice("assignment_tie", assignment_tie, AssignmentTie)
         check_choice("equal_tags", equal_tags, EqualTags)
         check_choice("filled_score", filled_score, FilledScore)
         check_choice("filled_border", filled_border, FilledBorder)
+        filled_subpixel = subpixel if filled_subpixel is None else filled_subpixel
         check_choice("subpixel", subpixel, SubpixelKind)
+        check_choice("filled_subpixel", filled_subpixel, SubpixelKind)
         check_choice("tie", tie, TieRule)
         check_choice("padding", padding, Padding)
         if max_matched < 1 or (max_instances is not None and max_instances < 1):
@@ -97,12 +103,19 @@ class PoseDecoder:
             )
         self.skeleton = build_skeleton(skeleton)
         self.flip_index = self.skeleton.flip_index
+        self.grouping_order = self.skeleton.grouping_order if grouping_order is None else tuple(grouping_order)
+        if sorted(self.grouping_order) != list(range(len(self.skeleton))):
+            raise ValueError(
+                f"grouping_order must hold each of the {len(self.skeleton)} keypoints of skeleton "
+                f"{self.skeleton.name!r} once, 0 to {len(self.skeleton) - 1}, got {list(self.grouping_order)}"
+            )
         self.window, self.max_peaks, self.threshold = window, max_peaks, threshold
         self.tag_threshold, self.distance, self.assignment_tie = tag_threshold, distance, assignment_tie
         self.equal_tags = equal_tags
         self.max_matched, self.stop_when_full = max_matched, stop_when_full
         self.fill_missing, self.filled_score, self.filled_border = fill_missing, filled_score, filled_border
-        self.subpixel, self.tie, self.padding = subpixel, tie, padding
+        self.subpixel, self.filled_subpixel = subpixel, filled_subpixel
+        self.tie, self.padding = tie, padding
         self.max_instances = max_instances
 
     @torch.no_grad()
@@ -143,7 +156,7 @@ class PoseDecoder:
         pick = group_by_tags(
             scores,
             tags,
-            self.skeleton.grouping_order,
+            self.grouping_order,
             self.tag_threshold,
             self.distance,
             self.max_matched,
@@ -172,9 +185,10 @@ class PoseDecoder:
             at = torch.where(absent[..., None], looked_up, at)
             keypoint_scores = np.where(present, keypoint_scores, self._filled_scores(heatmaps, at))
         points = subpixel(heatmaps, at, self.subpixel, self.tie)
-        if self.filled_border == "authors":
-            last = heatmaps.shape[1] - 1, heatmaps.shape[0] - 1
-            points = torch.where(absent[..., None], subpixel(heatmaps, at, self.subpixel, self.tie, last), points)
+        if self.filled_border == "authors" or self.filled_subpixel != self.subpixel:
+            last = (heatmaps.shape[1] - 1, heatmaps.shape[0] - 1) if self.filled_border == "authors" else None
+            filled = subpixel(heatmaps, at, self.filled_subpixel, self.tie, last)
+            points = torch.where(absent[..., None], filled, points)
         keypoints = apply_warp(points.cpu().double().numpy(), batch.map_warp(b, maps.size)).astype(np.float32)
         return Instances(
             image_id=batch.image_ids[b],

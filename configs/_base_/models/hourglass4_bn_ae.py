@@ -1,6 +1,7 @@
-"""Four stacked hourglasses with batch norm, 17 heatmaps and 17 tag maps, from scratch.
+"""Four stacked hourglasses with batch norm, 17 heatmaps and 17 tag maps, from scratch: all weights start near 0.
 
-Source: open-mmlab/mmpose 0.29 associative_embedding/coco/hourglass_ae_coco_512x512.py.
+Source: open-mmlab/mmpose 0.29 associative_embedding/coco/hourglass_ae_coco_512x512.py and
+mmpose/models/backbones/hourglass_ae.py.
 """
 
 model = dict(
@@ -14,6 +15,10 @@ model = dict(
         growth=128,
         norm_cfg=dict(type="BN"),
         norm_between=True,
+        init_cfg=[
+            dict(type="Normal", layer="Conv2d", std=0.001),
+            dict(type="Constant", layer="BatchNorm2d", val=1),
+        ],
     ),
     head=dict(
         type="AEHead",

@@ -13,6 +13,7 @@ train_pipeline = [
         translation=40,
         fit="short",
         convention="index",
+        moves="whole",
     ),
     dict(type="RandomFlip"),
     dict(type="PoseTargets", strides=(4, 2), tag_strides=(4,), sigma=2.0, style="higherhrnet"),

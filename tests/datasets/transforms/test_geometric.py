@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aemm import geometry
-from aemm.datasets.transforms import ColorJitter, RandomAffine, RandomFlip, ResizeToFit, flip_sample
+from aemm.datasets.transforms import AffineDraw, ColorJitter, RandomAffine, RandomFlip, ResizeToFit, flip_sample
 from aemm.skeletons import build_skeleton
 from aemm.structures import Sample
 
@@ -68,15 +68,18 @@ def test_test_resize_keeps_proportions_and_multiples():
             assert side * out.warp[0, 0] == pytest.approx(128)
 
 
-def test_what_lies_outside_the_source_is_ignored_and_its_keypoints_are_not_annotated():
-    sample = _sample()
-    out = ResizeToFit(size=128, fit="long", square=True)(sample)
+def test_what_lies_outside_the_source_is_ignored():
+    out = ResizeToFit(size=128, fit="long", square=True)(_sample())
     assert out.ignore[:15].all()
     assert not out.ignore[20:108].any()
+
+
+def test_keypoints_may_leave_the_image_and_stay_annotated():
+    """Targets leave them out, each style by its own rounding."""
+    sample = _sample()
     moved = RandomAffine(size=64, rotation=0, scale=(0.5, 0.5), translation=0)(sample)
-    inside = ((moved.keypoints >= 0) & (moved.keypoints < 64)).all(-1)
-    assert (~inside).any()
-    np.testing.assert_array_equal(moved.visible > 0, inside)
+    assert not ((moved.keypoints >= 0) & (moved.keypoints < 64)).all()
+    np.testing.assert_array_equal(moved.visible, sample.visible)
 
 
 def test_flipping_twice_is_the_identity():
@@ -97,6 +100,38 @@ def test_a_flip_mirrors_places_and_swaps_left_and_right():
 def test_a_flip_happens_as_often_as_asked():
     flips = [RandomFlip(0.3)(replace(_sample(), rng=np.random.default_rng(i))).warp[0, 0] < 0 for i in range(400)]
     assert 0.2 < np.mean(flips) < 0.4
+
+
+def test_whole_moves_are_cut_towards_zero_and_leave_the_largest_out():
+    step = RandomAffine(size=64, scale=(1, 1), translation=10, moves="whole")  # at most 4.9 px for a side of 98
+    moves = np.array([step.draw(np.random.default_rng(i), (60, 98)).move for i in range(200)])
+    assert sorted(set(moves.ravel().tolist())) == [-4, -3, -2, -1, 0, 1, 2, 3]
+    none = RandomAffine(size=64, scale=(1, 1), translation=1, moves="whole")
+    assert none.draw(np.random.default_rng(0), (60, 98)).move == (0, 0)
+
+
+def test_moves_count_in_the_region_or_in_the_sides_of_the_image():
+    def farthest(**options):
+        step = RandomAffine(size=64, scale=(1, 1), translation=100, **options)
+        return np.abs([step.draw(np.random.default_rng(i), (60, 80)).move for i in range(400)]).max(0)
+
+    np.testing.assert_allclose(farthest(fit="short"), (30, 30), atol=1)
+    np.testing.assert_allclose(farthest(fit="long"), (40, 40), atol=1)
+    np.testing.assert_allclose(farthest(fit="short", move_unit="sides"), (40, 30), atol=1)
+
+
+def test_a_turn_is_counter_clockwise_as_one_sees_it():
+    step = RandomAffine(size=64, translation=0, scale=(1, 1), rotation=0)
+    step.draw = lambda *_: AffineDraw(1.0, 90.0, (0.0, 0.0))
+    out = step(_dot(64, 64, 60, 31))  # at the right, in the middle of its height
+    np.testing.assert_allclose(out.keypoints[0, 0], (31.5, 3.5), atol=1e-3)
+
+
+def test_a_mirrored_index_sample_is_one_pixel_left():
+    sample = replace(_sample(), convention="index")
+    out = flip_sample(sample)
+    np.testing.assert_allclose(out.keypoints[:, 2, 0], 79 - sample.keypoints[:, 2, 0])
+    np.testing.assert_array_equal(out.image, sample.image[:, ::-1])
 
 
 def test_scale_conventions_differ_as_named():
@@ -120,8 +155,11 @@ def test_color_jitter_stays_in_range_and_leaves_geometry_alone():
     ("build", "message"),
     [
         (lambda: RandomAffine(size=64, fit="width"), "fit must be"),
+        (lambda: RandomAffine(size=64, moves="half"), "moves must be"),
+        (lambda: RandomAffine(size=64, move_unit="image"), "move_unit must be"),
         (lambda: RandomAffine(size=64, scale=(1.5, 0.5)), "smaller first"),
         (lambda: ResizeToFit(size=100), "multiple of 64"),
+        (lambda: ResizeToFit(size=64, center="left"), "center must be one of 'exact', 'whole', 'corner'"),
         (lambda: ResizeToFit(size=128, fit="short", square=True), "goes with fit='long'"),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from aemm.datasets.transforms.pose_targets import PoseTargets
+from aemm.geometry import apply_warp, mirror
 from aemm.ops.heatmap import draw_gaussians
 from aemm.registry import TRANSFORMS
 from aemm.structures import Sample
@@ -108,6 +109,27 @@ def test_a_cell_is_masked_where_most_of_it_is_to_be_ignored():
     expected[:2, :2] = 0
     expected[2, 2] = 0
     assert torch.equal(target.weight, expected)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_where_middles_lie_on_whole_numbers_one_pixel_decides_for_its_cell(mirrored):
+    ignore = np.zeros((64, 96), bool)
+    ignore[8, 12] = True
+    ignore[1:4, 1:4] = True  # most of a cell, but not its pixel
+    sample = replace(_sample(), ignore=ignore, convention="index")
+    if mirrored:
+        sample = replace(sample, ignore=ignore[:, ::-1], warp=mirror(96, "index"))
+    (target,) = PoseTargets([4])(sample).targets
+    assert np.argwhere(target.weight.numpy() == 0).tolist() == [[2, 20 if mirrored else 3]]
+
+
+def test_keypoints_of_a_mirrored_index_sample_lie_in_the_mirrored_cells():
+    sample = replace(_sample(people=1), convention="index")
+    flipped = replace(sample, keypoints=apply_warp(sample.keypoints, mirror(96, "index")), warp=mirror(96, "index"))
+    (target,), (other,) = PoseTargets([4])(sample).targets, PoseTargets([4])(flipped).targets
+    column, mirrored = target.tag_index % 24, other.tag_index % 24
+    # a cell holds [j, j + 1): mirrored by 23 - x a keypoint inside it lands in the next one to the left
+    assert torch.equal(mirrored[column < 23], 22 - column[column < 23])
 
 
 def test_wrong_settings_and_samples_are_named():

@@ -51,6 +51,19 @@ def test_every_view_is_a_multiple_of_64_and_the_base_holds_the_whole_image(image
     assert resized.warp[0, 0] == pytest.approx(resized.warp[1, 1])  # the base is not stretched
 
 
+@pytest.mark.parametrize("convention", ["continuous", "udp"])
+def test_an_image_may_start_at_the_corner_of_every_view(convention):
+    resize = ResizeToFit(512, fit="short", scales=(2, 1), sizes="smallest", center="corner", convention=convention)
+    image = np.zeros((300, 401, 3), np.uint8)
+    image[0, 0] = 255
+    resized = resize(Sample(image, 1, (300, 401)))
+    assert resized.warp[:2, 2].tolist() == [0, 0]
+    assert sizes(resized) == [(512, 704), (1024, 1408)]
+    for view in (resized.image, *resized.views):
+        assert view[0, 0].all()  # the first pixel
+        assert not view[:, -5:].any()  # padded at the right alone
+
+
 def test_the_scale_nearest_1_comes_first():
     assert ResizeToFit(512, scales=(2, 0.5, 1.25)).scales == (1.25, 0.5, 2.0)
     assert ResizeToFit(512, scales=(2, 1, 0.5)).scales == (1.0, 0.5, 2.0)

@@ -1,10 +1,15 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from mmengine import Config
 
 from aemm.engine.convert import LAYOUTS, convert_state
 from aemm.models import Embedder, HourglassAE
 from tests.golden import checkpoint_of
+
+CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 
 
 def _published():
@@ -42,6 +47,19 @@ def test_tag_weights_are_drawn_wide_and_survive_initialisation():
     for out in net.outs:
         assert out.conv.weight[3:].std() > 1
         assert out.conv.weight[:3].std() < 0.5
+
+
+def test_the_recipe_with_batch_norm_starts_all_its_convolutions_near_zero():
+    settings = Config.fromfile(CONFIGS / "_base_/models/hourglass4_bn_ae.py").model.backbone
+    settings.pop("type")
+    net = HourglassAE(**{**settings, "stacks": 2, "width": 32, "growth": 16, "stem": (8, 16, 16)})
+    net.init_weights()
+    for module in net.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            assert module.weight.std().item() == pytest.approx(0.001, rel=0.2)
+            assert module.bias is None or not module.bias.any()
+        elif isinstance(module, torch.nn.BatchNorm2d):
+            assert (module.weight == 1).all()
 
 
 def test_tag_channels_without_a_deviation_are_refused():

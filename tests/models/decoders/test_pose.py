@@ -159,6 +159,31 @@ def test_the_person_score_is_the_mean_over_all_keypoints_before_filling():
     np.testing.assert_array_equal(one.scores, found.scores)
 
 
+def test_filled_keypoints_can_be_read_in_another_way_than_those_found():
+    maps, points = _scene(2)
+    x, y = points[1, 3].astype(int)
+    maps.heatmaps[0, 3, y - 3 : y + 4, x - 3 : x + 4] *= 0.05 / maps.heatmaps[0, 3, y, x]  # below the threshold
+    maps.heatmaps[0, 3, y, x + 1] *= 1.1
+    batch = _batch((64, 96))
+    same = _by_tag(_toy(5, subpixel="hessian")(maps, batch)[0])
+    found = _by_tag(_toy(5, subpixel="hessian", filled_subpixel="quarter")(maps, batch)[0])
+    np.testing.assert_allclose(found.keypoints[1, 3], points[1, 3] + (0.25, 0), atol=1e-4)
+    assert np.abs(same.keypoints[1, 3] - found.keypoints[1, 3]).max() > 0.01
+    np.testing.assert_array_equal(np.delete(same.keypoints[1], 3, 0), np.delete(found.keypoints[1], 3, 0))
+
+
+def test_the_grouping_order_is_the_skeletons_unless_given():
+    """Tags drift from keypoint to keypoint: who comes first decides what is near enough to join."""
+    heat, tags = torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 1, 8, 8)
+    for k, tag in enumerate((0.0, 0.9, 1.7)):
+        heat[0, k, 4, 4], tags[0, k] = 0.9, tag
+    first_two, last_two = [[True, True, False], [False, False, True]], [[True, False, False], [False, True, True]]
+    for order, expected in ((None, first_two), ((0, 1, 2), first_two), ((0, 2, 1), last_two)):
+        decoder = _toy(3, grouping_order=order, fill_missing=False, assignment_tie="nearest")
+        (found,) = decoder(Maps(heat, tags), _batch((8, 8)))
+        assert (found.keypoint_scores > 0).tolist() == expected
+
+
 def test_absent_keypoints_are_zero_without_filling_and_where_the_heat_is_not_positive():
     maps, points = _scene(2)
     x, y = points[1, 3].astype(int)
@@ -230,6 +255,8 @@ def test_maps_that_do_not_fit_are_refused_with_a_hint():
         (dict(subpixel="dark"), "subpixel must be one of"),
         (dict(tie="none"), "tie must be one of"),
         (dict(filled_score=1), "filled_score must be one of"),
+        (dict(filled_subpixel="half"), "filled_subpixel must be one of"),
+        (dict(grouping_order=[0, 1]), "grouping_order must hold each of the 17 keypoints of skeleton 'coco' once"),
         (dict(max_instances=0), "max_instances=None returns all"),
         (dict(skeleton="cocos"), "skeleton 'cocos'"),
     ],
