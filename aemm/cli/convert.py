@@ -30,7 +30,7 @@ def main(args: argparse.Namespace) -> ExitCode:
     from aemm.engine.convert import convert_file
     from aemm.engine.outputs import check_file
 
-    check_file(args.target, "another target", args.source, args.config)
+    check_file(args.target, "target", args.source, args.config)
     entries = convert_file(args.source, args.config, args.target, args.layout)
     print(f"{entries} entries converted, every entry of the model is set: {args.target}")
     return ExitCode.DONE

@@ -27,7 +27,7 @@ def main(args: argparse.Namespace) -> ExitCode:
     from aemm.engine.keypoint_map import map_keypoints_file
     from aemm.engine.outputs import check_file
 
-    check_file(args.target, "another target", args.source, args.source_config, args.config)
+    check_file(args.target, "target", args.source, args.source_config, args.config)
     found = map_keypoints_file(args.source, args.source_config, args.config, args.target, args.seed)
     for title, channels in (("kept", found.kept), ("drawn anew", found.new), ("left out", found.dropped)):
         print(f"{len(channels)} map channels {title}{':' if channels else ''}")

@@ -16,8 +16,8 @@ from aemm.cli.outcome import ExitCode, run
 def main(argv: Sequence[str] | None = None) -> int:
     """Start a script as several processes, and wait for them.
 
-    ``NNODES``, ``NODE_RANK``, ``MASTER_ADDR`` and ``PORT`` of the environment say which machines there are. A signal goes
-    on to the processes, which have half a minute to end.
+    ``NNODES``, ``NODE_RANK``, ``MASTER_ADDR`` and ``PORT`` of the environment say which machines there are. A signal
+    goes on to the processes, which have half a minute to end.
 
     Args:
         argv: number of processes, script, and its arguments; by default the words of this process.

@@ -23,6 +23,6 @@ def main(args: argparse.Namespace) -> ExitCode:
     from aemm.engine.outputs import check_file
     from aemm.engine.publish import publish
 
-    check_file(f"{args.target}-00000000.pth", "another target")  # the hash is yet to be known
+    check_file(f"{args.target}-00000000.pth", "target")  # the hash is yet to be known
     print(publish(args.source, args.target))
     return ExitCode.DONE

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from aemm.engine.launch import load_config, require
-from aemm.registry import MODELS
+from aemm.engine.launch import build_model
 
 
 def complexity(config: str, size: tuple[int, int]) -> tuple[int, int]:
@@ -18,10 +19,8 @@ def complexity(config: str, size: tuple[int, int]) -> tuple[int, int]:
         config: a config file.
         size: height and width of the image in pixels.
     """
-    cfg = load_config(config)
-    require(cfg, ("model",), "be counted")
     with torch.device("meta"):
-        model = MODELS.build(cfg.model)
+        model: Any = build_model(config)
         image = torch.empty(1, 3, *size)
     model.eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():

@@ -18,11 +18,12 @@ from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
+from torch import nn
 
 from aemm.engine.config_check import ConfigError, check_config
 from aemm.engine.console import file_only, survive_closed_console
 from aemm.engine.outputs import check_folder
-from aemm.registry import METRICS
+from aemm.registry import METRICS, MODELS
 
 
 def _missing_options(cfg: Config, options: Mapping[str, Any]) -> list[str]:
@@ -74,6 +75,20 @@ def require(cfg: Config, keys: Sequence[str], purpose: str) -> None:
     """
     if missing := [key for key in keys if cfg.get(key) is None]:
         raise ConfigError(f"config {cfg.filename or ''} lacks {', '.join(missing)}, without which it cannot {purpose}")
+
+
+def build_model(path: str) -> nn.Module:
+    """The model of a config file, as it starts.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ConfigError: the config has faults, or no model.
+    """
+    cfg = load_config(path)
+    require(cfg, ("model",), "be built")
+    return MODELS.build(cfg.model)
 
 
 def set_work_dir(cfg: Config, config_path: str, work_dir: str | None) -> None:

@@ -24,8 +24,11 @@ def publish(source: str, target: str) -> Path:
     checkpoint = read_checkpoint(source)
     if "state_dict" not in checkpoint:
         raise CheckpointError(f"checkpoint {source} must have a state_dict, got {sorted(map(str, checkpoint))[:5]}")
+    weights = checkpoint["state_dict"]
+    if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
+        raise CheckpointError(f"checkpoint {source} must have tensors by name as its state_dict, got something else")
     buffer = io.BytesIO()
-    torch.save({"state_dict": checkpoint["state_dict"], "meta": checkpoint.get("meta", {})}, buffer)
+    torch.save({"state_dict": weights, "meta": checkpoint.get("meta", {})}, buffer)
     written = Path(f"{target}-{hashlib.sha256(buffer.getvalue()).hexdigest()[:8]}.pth")
     written.write_bytes(buffer.getvalue())
     return written
