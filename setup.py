@@ -36,6 +36,7 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=["aemm", "aemm.*"]),
+    entry_points={"console_scripts": ["aemm = aemm.cli:main"]},
     python_requires=">=3.10",
     install_requires=read_requirements("runtime"),
     extras_require={

@@ -14,7 +14,7 @@ from mmengine import registry as root
 from mmengine.registry import Registry
 
 
-class UnknownTypeError(KeyError):
+class UnknownTypeError(ValueError):
     """A config names a ``type`` that no registry knows."""
 
     def __init__(self, name: str, registry: str, known: list[str], locations: list[str]) -> None:
@@ -28,12 +28,8 @@ class UnknownTypeError(KeyError):
         )
         super().__init__(message)
 
-    def __str__(self) -> str:
-        """The message as it stands, without the quotes that KeyError adds."""
-        return str(self.args[0])
 
-
-class UnknownArgumentError(TypeError):
+class UnknownArgumentError(ValueError):
     """A config passes a class an argument that it does not have."""
 
 

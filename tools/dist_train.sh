@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
 # Train on several processes: bash tools/dist_train.sh CONFIG PROCESSES [arguments of tools/train.py]
 # More machines: NNODES, NODE_RANK, MASTER_ADDR, PORT in the environment. Without GPUs the processes run on the CPU.
+# Signals reach the processes, whose exit code is that of the script.
 set -euo pipefail
 if [ $# -lt 2 ]; then
   echo "usage: bash tools/dist_train.sh CONFIG PROCESSES [arguments of tools/train.py]" >&2
   exit 2
 fi
-config=$1 processes=$2
+tools=$(dirname "$0") config=$1 processes=$2
 shift 2
-exec torchrun --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" --master_addr="${MASTER_ADDR:-127.0.0.1}" \
-  --master_port="${PORT:-29500}" --nproc_per_node="$processes" \
-  "$(dirname "$0")/train.py" "$config" --launcher pytorch "$@"
+exec python "$tools/processes.py" "$processes" "$tools/train.py" "$config" --launcher pytorch "$@"

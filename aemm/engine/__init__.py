@@ -3,7 +3,17 @@
 from aemm.engine.checkpoint import CheckpointError, SafeCheckpointHook, read_checkpoint
 from aemm.engine.config_check import ConfigError, check_config
 from aemm.engine.dump import DumpHook
-from aemm.engine.launch import build_runner, load_config, run, set_work_dir, use_mixed_precision
+from aemm.engine.launch import (
+    build_runner,
+    check_device,
+    load_config,
+    require,
+    set_dump,
+    set_seed,
+    set_show,
+    set_work_dir,
+    use_mixed_precision,
+)
 from aemm.engine.show import ShowHook
 from aemm.engine.tag_collapse import TagCollapseHook
 
@@ -16,9 +26,13 @@ __all__ = [
     "TagCollapseHook",
     "build_runner",
     "check_config",
+    "check_device",
     "load_config",
     "read_checkpoint",
-    "run",
+    "require",
+    "set_dump",
+    "set_seed",
+    "set_show",
     "set_work_dir",
     "use_mixed_precision",
 ]

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from aemm.engine.checkpoint import CheckpointError, model_faults, read_checkpoint
-from aemm.engine.launch import load_config
-from aemm.registry import MODELS
+from aemm.engine.launch import build_model
 
 Rename = Callable[[str], str]
 Rule = tuple[str, str | Callable[[re.Match[str]], str]]
@@ -73,7 +72,7 @@ def convert_file(source: str, config: str, target: str, layout: str) -> int:
     Raises:
         CheckpointError: the file cannot be read safely, or does not fit the model.
     """
-    model = MODELS.build(load_config(config).model)
+    model = build_model(config)
     checkpoint = read_checkpoint(source)
     state = convert_state(checkpoint.get("state_dict", checkpoint), LAYOUTS[layout], model)
     torch.save({"state_dict": state, "meta": {"layout": layout}}, target)

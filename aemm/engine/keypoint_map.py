@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from aemm.engine.checkpoint import check_state, read_checkpoint
-from aemm.engine.launch import load_config
-from aemm.registry import MODELS
+from aemm.engine.launch import build_model
 from aemm.skeletons import Skeleton
 
 # entries with map channels, and the axis of these
@@ -138,7 +137,7 @@ def map_keypoints_file(source: str, source_config: str, config: str, target: str
     models = []
     for path in (source_config, config):
         torch.manual_seed(seed)
-        models.append(MODELS.build(load_config(path).model))
+        models.append(build_model(path))
     checkpoint = read_checkpoint(source)
     found = map_keypoints(checkpoint.get("state_dict", checkpoint), *models)
     skeletons = [_skeleton(model).name for model in models]

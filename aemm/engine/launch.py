@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-import logging
+import inspect
 import os
-import re
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,34 +18,12 @@ from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
+from torch import nn
 
-from aemm.engine.checkpoint import CheckpointError
 from aemm.engine.config_check import ConfigError, check_config
-from aemm.registry import UnknownArgumentError, UnknownTypeError
-
-
-def plain_message(error: Exception) -> str:
-    """What an error says, without the traceback that a data loader's worker puts around it."""
-    text = str(error)
-    if "Original Traceback" not in text:
-        return text
-    return re.split(r"^[\w.]+: ", text, flags=re.MULTILINE)[-1].rstrip()
-
-
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """End with the message alone, and exit code 1, where the user's input is at fault.
-
-    The whole traceback is printed when ``AEMM_TRACEBACK=1``.
-    """
-    expected = (ConfigError, CheckpointError, UnknownTypeError, UnknownArgumentError, ValueError, OSError, ImportError)
-    try:
-        yield
-    except expected as error:
-        if os.environ.get("AEMM_TRACEBACK") == "1":
-            raise
-        print(f"\nerror: {plain_message(error)}\n(AEMM_TRACEBACK=1 shows where it was raised)", file=sys.stderr)
-        sys.exit(1)
+from aemm.engine.console import file_only, survive_closed_console
+from aemm.engine.outputs import check_folder
+from aemm.registry import METRICS, MODELS
 
 
 def _missing_options(cfg: Config, options: Mapping[str, Any]) -> list[str]:
@@ -86,6 +62,35 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     return cfg
 
 
+def require(cfg: Config, keys: Sequence[str], purpose: str) -> None:
+    """Raise unless a config has all that a command reads.
+
+    Args:
+        cfg: a loaded config.
+        keys: at its top level.
+        purpose: what they are for.
+
+    Raises:
+        ConfigError: naming those that it lacks.
+    """
+    if missing := [key for key in keys if cfg.get(key) is None]:
+        raise ConfigError(f"config {cfg.filename or ''} lacks {', '.join(missing)}, without which it cannot {purpose}")
+
+
+def build_model(path: str) -> nn.Module:
+    """The model of a config file, as it starts.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ConfigError: the config has faults, or no model.
+    """
+    cfg = load_config(path)
+    require(cfg, ("model",), "be built")
+    return MODELS.build(cfg.model)
+
+
 def set_work_dir(cfg: Config, config_path: str, work_dir: str | None) -> None:
     """Choose where logs and checkpoints go, and see that it can be written to.
 
@@ -93,15 +98,61 @@ def set_work_dir(cfg: Config, config_path: str, work_dir: str | None) -> None:
         PermissionError: it cannot.
     """
     cfg.work_dir = work_dir or cfg.get("work_dir") or str(Path("work_dirs") / Path(config_path).stem)
+    check_folder(cfg.work_dir, "--work-dir")
+
+
+def set_seed(cfg: Config, seed: int | None) -> None:
+    """Choose the seed of weights, order and augmentation; None keeps the config's."""
+    if seed is not None:
+        cfg.randomness = {**cfg.get("randomness", {}), "seed": seed}
+
+
+def set_dump(cfg: Config, path: str) -> None:
+    """Have the predictions of a test written, by the first of its metrics that can write them.
+
+    Args:
+        cfg: with ``test_evaluator``: a metric, a list of them, or an evaluator that holds them as ``metrics``.
+        path: of the file; which endings there are is up to the metric.
+
+    Raises:
+        ConfigError: no metric can write.
+    """
+    evaluator = cfg.test_evaluator
+    metrics = evaluator.get("metrics", evaluator) if isinstance(evaluator, dict) else evaluator
+    listed: list[dict[str, Any]] = [metrics] if isinstance(metrics, dict) else list(metrics)
+    for metric in listed:
+        kind = metric["type"]
+        if "dump" in inspect.signature(METRICS.get(kind) if isinstance(kind, str) else kind).parameters:
+            metric["dump"] = path
+            return
+    kinds = ", ".join(str(metric["type"]) for metric in listed)
+    raise ConfigError(f"--dump: the test_evaluator has no metric that can write predictions, only {kinds}")
+
+
+def set_show(cfg: Config, folder: str, limit: int) -> None:
+    """Have what a test finds drawn.
+
+    Args:
+        cfg: a loaded config.
+        folder: where the pictures go.
+        limit: how many images are drawn at most.
+    """
+    cfg.custom_hooks = [*(cfg.get("custom_hooks") or ()), dict(type="ShowHook", folder=folder, limit=limit)]
+
+
+def check_device(name: str | None) -> None:
+    """See that a device can be used.
+
+    Args:
+        name: as torch knows it; None chooses one later.
+
+    Raises:
+        ValueError: it cannot.
+    """
     try:
-        os.makedirs(cfg.work_dir, exist_ok=True)
-        probe = Path(cfg.work_dir) / f".write_test_{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise PermissionError(
-            f"work dir {cfg.work_dir} cannot be written to ({error.strerror}); choose another with --work-dir"
-        ) from error
+        torch.zeros(1, device=name).cpu()
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for a device
+        raise ValueError(f"--device {name} cannot be used: {str(error).splitlines()[0]}") from error
 
 
 def use_mixed_precision(cfg: Config) -> None:
@@ -116,12 +167,12 @@ def use_mixed_precision(cfg: Config) -> None:
     cfg.optim_wrapper.setdefault("loss_scale", "dynamic")
 
 
-# how the records of a start begin that fill pages: environment, config, hooks, and advice to users of mmengine
-_FOR_THE_FILE = ("\n-----", "Config:", "Hooks will be executed", '"FileClient"', '"HardDiskBackend"')
-
-
 class _Runner(Runner):
-    """MMEngine's runner; what fills pages at its start goes to the log file alone."""
+    """MMEngine's runner; what fills pages at its start goes to the log file alone.
+
+    These are environment, config and hooks, all logged between the making of the logger and the dumping of the config,
+    which are the two methods below.
+    """
 
     def build_evaluator(self, evaluator: Any) -> Evaluator:
         """The evaluator, whose metrics exchange their pairs within the work dir."""
@@ -132,13 +183,23 @@ class _Runner(Runner):
         return built
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
-        """The logger, with a console that is spared the pages."""
+        """The logger, whose console is quiet from here on."""
         logger = super().build_logger(*args, **kwargs)
-        for handler in logger.handlers:
-            if type(handler) is logging.StreamHandler:
-                handler.addFilter(lambda record: not record.getMessage().startswith(_FOR_THE_FILE))
+        survive_closed_console(logger)
         logger.info(f"environment, config and the whole log: {self.log_dir}")
+        self._quiet = ExitStack()
+        self._quiet.enter_context(file_only(logger))
         return logger
+
+    def dump_config(self) -> None:
+        """Write the config to the work dir; from here on the console speaks."""
+        super().dump_config()
+        self._quiet.close()
+
+
+# what the processes of a launcher find in their environment
+_ENVIRONMENT = {"pytorch": ("RANK", "WORLD_SIZE", "LOCAL_RANK"), "slurm": ("SLURM_PROCID", "SLURM_NTASKS")}
+_SCRIPTS = {"pytorch": "tools/dist_train.sh or dist_test.sh", "slurm": "tools/slurm_train.sh or slurm_test.sh"}
 
 
 def build_runner(cfg: Config, launcher: str = "none") -> Runner:
@@ -149,7 +210,14 @@ def build_runner(cfg: Config, launcher: str = "none") -> Runner:
     Args:
         cfg: from :func:`load_config`, with a work dir.
         launcher: ``'none'``, ``'pytorch'`` or ``'slurm'``.
+
+    Raises:
+        ValueError: this process was not started by the launcher.
     """
+    if missing := [name for name in _ENVIRONMENT.get(launcher, ()) if name not in os.environ]:
+        raise ValueError(
+            f"--launcher {launcher}: the environment lacks {', '.join(missing)}; start by {_SCRIPTS[launcher]}"
+        )
     cfg.launcher = launcher
     if "visualizer" not in cfg and importlib.util.find_spec("tensorboard"):
         backends = [dict(type="LocalVisBackend"), dict(type="TensorboardVisBackend")]
@@ -159,11 +227,3 @@ def build_runner(cfg: Config, launcher: str = "none") -> Runner:
             dist.init_process_group("gloo")  # mmengine's own start asks for a GPU
         cfg.model_wrapper_cfg = dict(type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False)
     return _Runner.from_cfg(cfg)
-
-
-def run(main: Callable[[], None]) -> None:
-    """Run a command-line tool: errors in its input end it with a message, not with a traceback."""
-    with plain_errors():
-        main()
-    if dist.is_initialized():
-        dist.destroy_process_group()

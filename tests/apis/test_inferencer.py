@@ -219,6 +219,6 @@ def test_the_tool_draws_and_writes_json(recipe, inferencer, pictures, tmp_path):
 
 def test_the_tool_wants_to_know_what_for(recipe, pictures):
     result = run_tool("tools/predict.py", *recipe, pictures)
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "--out-dir, --json or both" in result.stderr
     assert "Traceback" not in result.stderr

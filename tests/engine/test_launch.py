@@ -1,45 +1,14 @@
+import logging
+
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset
+from mmengine.config import Config
+from mmengine.logging import MMLogger
 
-from aemm.datasets import UnreadableImageError
-from aemm.engine.launch import load_config, plain_errors, plain_message, run, set_work_dir, use_mixed_precision
-
-
-class _Broken(Dataset):
-    def __len__(self):
-        return 1
-
-    def __getitem__(self, index):
-        raise UnreadableImageError("image x.jpg cannot be decoded:\n  - a detail")
-
-
-def test_an_error_of_a_worker_reads_like_one_of_the_main_process():
-    with pytest.raises(UnreadableImageError) as caught:
-        next(iter(DataLoader(_Broken(), num_workers=1)))
-    assert "Original Traceback" in str(caught.value)
-    assert plain_message(caught.value) == "image x.jpg cannot be decoded:\n  - a detail"
-    assert plain_message(ValueError("plain: as it is")) == "plain: as it is"
-
-
-def test_a_user_error_ends_with_its_message_and_exit_code_one(capsys, monkeypatch):
-    monkeypatch.delenv("AEMM_TRACEBACK", raising=False)
-
-    def fail():
-        raise ValueError("size must be even, got 3")
-
-    with pytest.raises(SystemExit) as caught:
-        run(fail)
-    assert caught.value.code == 1
-    assert "error: size must be even, got 3" in capsys.readouterr().err
-    monkeypatch.setenv("AEMM_TRACEBACK", "1")
-    with pytest.raises(ValueError, match="got 3"), plain_errors():
-        fail()
-
-
-def test_a_fault_of_our_own_keeps_its_traceback():
-    with pytest.raises(AssertionError), plain_errors():
-        raise AssertionError
+from aemm.engine import build_runner, load_config, require, set_dump, set_seed, set_show, set_work_dir
+from aemm.engine.console import file_only, survive_closed_console
+from aemm.engine.launch import check_device, use_mixed_precision
+from tests.end_to_end import write_config
 
 
 def test_the_work_dir_is_named_after_the_config(tmp_path, monkeypatch):
@@ -55,3 +24,120 @@ def test_the_work_dir_is_named_after_the_config(tmp_path, monkeypatch):
 def test_mixed_precision_without_a_gpu_is_refused():
     with pytest.raises(ValueError, match="needs a GPU"):
         use_mixed_precision(load_config("configs/synthetic/pose_hourglass_tiny_128.py"))
+
+
+def test_a_config_that_lacks_what_a_command_reads_is_refused():
+    cfg = Config(dict(model=dict(type="Embedder"), test_cfg=None))
+    require(cfg, ("model",), "be drawn")
+    with pytest.raises(ValueError, match="lacks test_cfg, test_evaluator, without which it cannot be evaluated"):
+        require(cfg, ("model", "test_cfg", "test_evaluator"), "be evaluated")
+
+
+def test_a_seed_needs_no_randomness_in_the_config():
+    cfg = Config(dict(randomness=dict(seed=1, deterministic=True)))
+    set_seed(cfg, None)
+    assert cfg.randomness.seed == 1
+    set_seed(cfg, 0)
+    assert cfg.randomness == dict(seed=0, deterministic=True)
+    bare = Config({})
+    set_seed(bare, 7)
+    assert bare.randomness.seed == 7
+
+
+COCO, VOC = dict(type="CocoMetric"), dict(type="aemm.VocInstanceMetric")
+SILENT = dict(type="DumpResults", out_file_path="x.pkl")  # mmengine's, whose file has another key
+
+
+@pytest.mark.parametrize(
+    ("evaluator", "find"),
+    [
+        (COCO, lambda evaluator: evaluator),
+        ([SILENT, COCO, VOC], lambda evaluator: evaluator[1]),
+        (dict(type="Evaluator", metrics=[VOC, COCO]), lambda evaluator: evaluator.metrics[0]),
+        (dict(type="Evaluator", metrics=COCO), lambda evaluator: evaluator.metrics),
+    ],
+)
+def test_the_first_metric_that_can_writes_the_predictions(evaluator, find):
+    cfg = Config(dict(test_evaluator=evaluator))
+    set_dump(cfg, "found.json")
+    assert find(cfg.test_evaluator)["dump"] == "found.json"
+    assert str(cfg.test_evaluator).count("found.json") == 1
+
+
+def test_metrics_that_cannot_write_are_named():
+    with pytest.raises(ValueError, match="no metric that can write predictions, only DumpResults"):
+        set_dump(Config(dict(test_evaluator=[SILENT])), "found.json")
+
+
+def test_pictures_come_by_a_hook_beside_those_of_the_config():
+    cfg = Config(dict(custom_hooks=[dict(type="TagCollapseHook")]))
+    set_show(cfg, "pictures", 3)
+    assert [hook["type"] for hook in cfg.custom_hooks] == ["TagCollapseHook", "ShowHook"]
+    bare = Config(dict(custom_hooks=None))
+    set_show(bare, "pictures", 3)
+    assert bare.custom_hooks == [dict(type="ShowHook", folder="pictures", limit=3)]
+
+
+def test_a_device_that_is_not_there_is_refused():
+    check_device(None)
+    check_device("cpu")
+    for name in ("toaster", "cuda:99", "meta"):
+        with pytest.raises(ValueError, match=f"--device {name} cannot be used"):
+            check_device(name)
+
+
+@pytest.mark.parametrize(("launcher", "lacks"), [("pytorch", "RANK"), ("slurm", "SLURM_PROCID")])
+def test_a_launcher_that_did_not_start_this_process_is_named(launcher, lacks, monkeypatch):
+    monkeypatch.delenv(lacks, raising=False)
+    with pytest.raises(ValueError, match=rf"--launcher {launcher}: the environment lacks {lacks}.*start by tools/"):
+        build_runner(Config({}), launcher)
+
+
+def test_the_console_is_spared_the_pages_that_the_log_file_holds(tmp_path, capsys):
+    cfg = load_config(str(write_config(tmp_path)))
+    set_work_dir(cfg, "small.py", str(tmp_path / "run"))
+    runner = build_runner(cfg)
+    runner.logger.info("after the start")
+    shown = capsys.readouterr().out
+    assert [line.partition(" - INFO - ")[2].split(":")[0] for line in shown.splitlines()] == [
+        "environment, config and the whole log",
+        "after the start",
+    ]
+    (log,) = (tmp_path / "run").glob("*/*.log")
+    written = log.read_text()
+    for part in ("System environment:", "HourglassAE", "(BELOW_NORMAL) LoggerHook", "after the start"):
+        assert part in written
+        assert part not in shown or part == "after the start"
+
+
+def test_warnings_reach_the_console_even_while_it_is_quiet(capsys, tmp_path):
+    logger = MMLogger("quiet", log_file=str(tmp_path / "all.log"))
+    with file_only(logger):
+        logger.info("a page")
+        logger.warning("look here")
+    logger.info("as before")
+    shown = capsys.readouterr().out
+    assert "a page" not in shown
+    assert "look here" in shown
+    assert "as before" in shown
+    assert "a page" in (tmp_path / "all.log").read_text()
+
+
+def test_a_log_outlives_its_console(capsys, tmp_path):
+    class Closed:
+        def write(self, text):
+            raise BrokenPipeError
+
+        def flush(self):
+            pass
+
+    logger = MMLogger("closed", log_file=str(tmp_path / "all.log"))
+    survive_closed_console(logger)
+    (console,) = [handler for handler in logger.handlers if not isinstance(handler, logging.FileHandler)]
+    console.setStream(Closed())
+    logger.info("first")
+    logger.error("second")
+    assert capsys.readouterr().err == ""
+    written = (tmp_path / "all.log").read_text()
+    assert "first" in written
+    assert "second" in written

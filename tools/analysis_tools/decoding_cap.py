@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ import torch
 from mmengine.config import Config
 from pycocotools.coco import COCO
 
+from aemm.cli.arguments import count
+from aemm.cli.outcome import ExitCode, run
 from aemm.datasets.transforms.pose_targets import PoseTargets
 from aemm.evaluation.functional.coco import evaluate_keypoints
 from aemm.geometry import apply_warp, round_up, scaling
@@ -170,13 +173,13 @@ def decoding_cap(coco: COCO, pair: TargetStyle, side: int = 512, fit: str = "lon
     return Cap(figures, all_ways.mean(0), np.sqrt((all_ways**2).mean(0)))
 
 
-def main() -> None:
+def main() -> ExitCode:
     """Print the cap of every pair."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("annotations", help="COCO keypoint json; images are not needed")
-    parser.add_argument("--side", type=int, default=512, help="input pixels of the fitted side (default 512)")
+    parser.add_argument("--side", type=count, default=512, help="input pixels of the fitted side (default 512)")
     parser.add_argument("--fit", nargs="+", choices=["long", "short"], default=["long", "short"], help="fitted side")
-    parser.add_argument("--stride", type=int, default=4, help="input pixels per map cell (default 4)")
+    parser.add_argument("--stride", type=count, default=4, help="input pixels per map cell (default 4)")
     args = parser.parse_args()
     with contextlib.redirect_stdout(None):
         coco = COCO(args.annotations)
@@ -187,7 +190,8 @@ def main() -> None:
             figures = " ".join(f"{cap.figures[name]:.3f}" for name in ("AP", "AP50", "AP75"))
             bias, rms = (", ".join(f"{value:+.3f}" for value in pair_of) for pair_of in (cap.bias, cap.rms))
             print(f"{pair:<20} {fit:<5} {figures}   {bias:<18}  {rms}")
+    return ExitCode.DONE
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

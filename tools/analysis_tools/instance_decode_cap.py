@@ -10,14 +10,17 @@ the map and back by itself. The tags of the instances of a class lie ``--spacing
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
 
+from aemm.cli.arguments import add_config, parse_options
+from aemm.cli.outcome import ExitCode, run
 from aemm.datasets import SampleDataset, collate
 from aemm.datasets.transforms.instance_targets import InstanceTargets, coverage
+from aemm.engine import load_config, require
 from aemm.evaluation.functional.mask_ap import FoundMasks, TrueMasks, mask_ap
 from aemm.geometry import scaling
 from aemm.models.decoders import InstanceDecoder
@@ -104,19 +107,18 @@ def decode_all(
     return truth, found
 
 
-def main() -> None:
+def main() -> ExitCode:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", help="of an instance segmentation model; its val_dataloader and decoder are used")
+    add_config(parser, "of an instance segmentation model; its val_dataloader and decoder are used")
     parser.add_argument("--noise", type=float, nargs="+", default=[0.0, 0.1, 0.3, 0.5], help="deviations of the tags")
     parser.add_argument("--spacing", type=float, default=3.0, help="between the tags of neighbouring instances")
     parser.add_argument("--dims", type=int, default=1, help="L, dimensions of a tag")
     parser.add_argument("--length", type=int, default=1000, help="images at most")
     parser.add_argument("--min-area", type=float, default=0.0, help="smaller instances need not be found, pixels")
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, help="such as val_dataloader.dataset.seed=5")
     args = parser.parse_args()
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = load_config(args.config, parse_options(args.cfg_options))
+    require(cfg, ("model", "val_dataloader"), "be decoded")
     dataset, decoder = DATASETS.build(cfg.val_dataloader.dataset), DECODERS.build(cfg.model.decoder)
     targets = InstanceTargets(strides=(4,), num_classes=decoder.num_classes)
     truth, found = decode_all(dataset, decoder, targets, args)
@@ -126,7 +128,8 @@ def main() -> None:
         share = found_share(rows, truth)
         ap = np.nanmean(mask_ap(rows, truth, targets.num_classes, LEVELS), axis=1)
         print(f"{name:<16} {share[0]:7.4f} {share[1]:7.4f}  {ap[0]:7.4f} {ap[1]:7.4f}")
+    return ExitCode.DONE
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

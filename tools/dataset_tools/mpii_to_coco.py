@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from aemm.cli.outcome import ExitCode, run
+from aemm.engine.outputs import check_folder
 from aemm.formats.mpii_mat import (
     FIRST_PIXEL,
     MPII,
@@ -289,7 +292,7 @@ def convert(
     return converter.finish(), converter.count
 
 
-def main() -> None:
+def main() -> ExitCode:
     """Read the arguments, convert, say what was read and dropped."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("annotations", type=Path, help="mpii_human_pose_v1_u12_1.mat")
@@ -298,18 +301,19 @@ def main() -> None:
     parser.add_argument("--val-list", type=Path, help="json of the groups to validate on; else all go to train")
     parser.add_argument("--out", type=Path, default=Path("."), help="folder to write to (default: here)")
     args = parser.parse_args()
+    check_folder(args.out, "--out")
     listed = json.loads(args.val_list.read_text()) if args.val_list else []
     images = read_release(args.annotations, read_members(args.groups))
     sizes = {image.name: size for image in images if (size := image_size(args.images / image.name)) is not None}
     parts, count = convert(images, sizes, listed["root"] if isinstance(listed, dict) else listed)
-    args.out.mkdir(parents=True, exist_ok=True)
     for name, data in parts.items():
         (args.out / f"mpii_{name}.json").write_text(json.dumps(data))
         held = ", ".join(f"{len(data[key])} {key}" for key in ("images", "annotations", "groups"))
         print(f"{args.out / f'mpii_{name}.json'}: {held}")
     for what, amount in count.items():
         print(f"{amount:8d} {what}")
+    return ExitCode.DONE
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

@@ -1,4 +1,3 @@
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -6,18 +5,10 @@ import torch
 from torch import nn
 
 from aemm.engine import load_config
+from aemm.engine.complexity import complexity
 from aemm.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def tool():
-    path = ROOT / "tools" / "analysis_tools" / "complexity.py"
-    spec = importlib.util.spec_from_file_location("complexity", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 # millions, as the papers and the authors' repositories state them
@@ -30,12 +21,12 @@ def tool():
         ("hourglass4_coco_512", 138.9),
     ],
 )
-def test_recipes_have_the_published_number_of_parameters(tool, name, published):
-    parameters, _ = tool.complexity(str(ROOT / "configs" / "pose" / f"{name}.py"), (64, 64))
+def test_recipes_have_the_published_number_of_parameters(name, published):
+    parameters, _ = complexity(str(ROOT / "configs" / "pose" / f"{name}.py"), (64, 64))
     assert round(parameters / 1e6, 1) == published
 
 
-def test_multiply_adds_are_those_of_the_convolutions(tool, tmp_path):
+def test_multiply_adds_are_those_of_the_convolutions(tmp_path):
     (tmp_path / "net.py").write_text(
         "default_scope = 'aemm'\n"
         "skeleton = dict(keypoints=['a', 'b'], sigmas=[0.1, 0.1])\n"
@@ -55,7 +46,7 @@ def test_multiply_adds_are_those_of_the_convolutions(tool, tmp_path):
             module.register_forward_hook(count)
     model.eval()
     model.head(model.backbone(torch.zeros(1, 3, 64, 96)))
-    assert tool.complexity(str(tmp_path / "net.py"), (64, 96)) == (
+    assert complexity(str(tmp_path / "net.py"), (64, 96)) == (
         sum(p.numel() for p in model.parameters()),
         expected,
     )

@@ -1,0 +1,74 @@
+"""The commands: one module each, with ``EXAMPLES``, ``add_arguments(parser)`` and ``main(args)``.
+
+Their modules import nothing slow before their ``main`` runs, so that help comes at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+from aemm import __version__
+from aemm.cli import complexity, convert, map_keypoints, oracle, predict, publish, test, train
+from aemm.cli.outcome import ExitCode, run
+
+COMMANDS: dict[str, ModuleType] = {
+    "train": train,
+    "test": test,
+    "predict": predict,
+    "oracle": oracle,
+    "complexity": complexity,
+    "convert": convert,
+    "map-keypoints": map_keypoints,
+    "publish": publish,
+}
+_END = "exit codes: " + ", ".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for code in ExitCode)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command ``aemm``.
+
+    Args:
+        argv: its words; by default those of the process.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        SystemExit: the command line is wrong, or asks for help or the version.
+    """
+    parser = argparse.ArgumentParser("aemm", description="Associative embedding for poses and instances.", epilog=_END)
+    parser.add_argument("--version", action="version", version=f"aemm {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, help="aemm COMMAND --help tells more")
+    for name, module in COMMANDS.items():
+        summary = (module.__doc__ or "").strip().rstrip(".")
+        _describe(commands.add_parser(name, help=summary[0].lower() + summary[1:]), module)
+    args = parser.parse_args(argv)
+    return run(lambda: args.main(args))
+
+
+def run_tool(name: str, words: Sequence[str] = ()) -> int:
+    """A command as a script of its own, as ``tools/`` holds them.
+
+    Args:
+        name: of the command.
+        words: that stand before those of the process.
+
+    Returns:
+        The exit code.
+    """
+    parser = argparse.ArgumentParser(f"python {sys.argv[0]}")
+    _describe(parser, COMMANDS[name])
+    args = parser.parse_args([*words, *sys.argv[1:]])
+    return run(lambda: args.main(args))
+
+
+def _describe(parser: argparse.ArgumentParser, module: ModuleType) -> None:
+    """Give a parser what a command's module says of itself."""
+    parser.description = module.__doc__
+    parser.epilog = "\n  ".join(["examples:", *(f"{parser.prog} {example}" for example in module.EXAMPLES)])
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.set_defaults(main=module.main, parser=parser)
+    module.add_arguments(parser)

@@ -1,0 +1,107 @@
+"""Arguments that several commands share. Nothing slow is imported before a command line was read."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+
+def add_config(parser: argparse.ArgumentParser, text: str = "config file") -> None:
+    """A config file, and overrides of its values."""
+    parser.add_argument("config", help=text)
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action="extend",
+        type=option,
+        metavar="KEY=VALUE",
+        help="overrides, such as model.decoder.threshold=0.2 or 'train_dataloader.batch_size=4'",
+    )
+
+
+def add_launcher(parser: argparse.ArgumentParser) -> None:
+    """How the processes of a run were started."""
+    parser.add_argument(
+        "--launcher", choices=["none", "pytorch", "slurm"], default="none", help="set by the launch scripts"
+    )
+
+
+def add_views(parser: argparse.ArgumentParser) -> None:
+    """In which sizes, and whether mirrored, an image is shown to the network."""
+    parser.add_argument(
+        "--scales", nargs="+", type=scale, metavar="SCALE", help="sizes of the image, 2 1 0.5 for example"
+    )
+    parser.add_argument("--no-flip", action="store_true", help="do not add what is found in the mirrored image")
+
+
+def choose_views(cfg: Config, args: argparse.Namespace) -> None:
+    """Change a config's views of an image to those that :func:`add_views` took, if any.
+
+    Raises:
+        ConfigError: the config has no such views.
+    """
+    if args.scales or args.no_flip:
+        from aemm.engine.config import set_views
+
+        set_views(cfg, args.scales, False if args.no_flip else None)
+
+
+def option(text: str) -> str:
+    """``KEY=VALUE`` as it stands; :func:`parse_options` reads the value."""
+    key, sign, _ = text.partition("=")
+    if not key or not sign:
+        raise argparse.ArgumentTypeError(f"expected KEY=VALUE, got {text!r}")
+    return text
+
+
+def count(text: str) -> int:
+    """A number of things, at least one."""
+    return _whole(text, 1, "a whole number of at least 1")
+
+
+def seed(text: str) -> int:
+    """A seed of all random numbers."""
+    return _whole(text, 0, "a whole number from 0 to 4294967295", 2**32 - 1)  # numpy takes 32 bits
+
+
+def scale(text: str) -> float:
+    """A positive factor."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
+
+
+def _whole(text: str, low: int, expected: str, high: float = math.inf) -> int:
+    if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+    return int(text)
+
+
+def parse_options(words: Sequence[str] | None) -> dict[str, Any]:
+    """Overrides by dotted key, each value read as mmengine reads it: numbers, booleans, lists, tuples, text.
+
+    Args:
+        words: of :func:`option`; None for none.
+
+    Raises:
+        ValueError: the brackets of a value do not match.
+    """
+    from mmengine.config import DictAction
+
+    found = argparse.Namespace(options={})
+    read = DictAction(["--cfg-options"], "options")
+    for word in words or ():
+        try:
+            read(argparse.ArgumentParser(), found, [word])
+        except (AssertionError, RecursionError) as error:
+            raise ValueError(f"--cfg-options {word}: the brackets of the value do not match") from error
+    return found.options

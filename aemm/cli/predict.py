@@ -1,0 +1,57 @@
+"""Predict images, folders and videos; draw what is found, or write it as json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from aemm.cli.arguments import add_config, add_views, choose_views, parse_options
+from aemm.cli.outcome import ExitCode
+
+EXAMPLES = (
+    "configs/pose/hourglass4_coco_512.py checkpoint.pth photos holiday.mp4 --out-dir pictures",
+    "configs/pose/hourglass4_coco_512.py checkpoint.pth photo.jpg --json found.json --no-flip --device cpu",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is looked at, and where what is found goes."""
+    add_config(parser)
+    parser.add_argument("checkpoint", help="checkpoint file")
+    parser.add_argument("input", nargs="+", help="images, videos, GIFs, or folders of these")
+    parser.add_argument("--out-dir", help="draw what is found into this folder, one picture for each image or frame")
+    parser.add_argument("--json", help="write what is found to this file, keypoints as [x, y, score]")
+    parser.add_argument("--device", help="such as cuda:1 or cpu; default the first GPU if there is one")
+    add_views(parser)
+
+
+def main(args: argparse.Namespace) -> ExitCode:
+    """Predict."""
+    if not args.out_dir and not args.json:
+        args.parser.error("nothing to do with what is found; give --out-dir, --json or both")
+    from aemm.apis import Inferencer, to_plain
+    from aemm.engine import check_device, load_config, require
+    from aemm.engine.outputs import check_file, check_folder
+
+    if args.out_dir:
+        check_folder(args.out_dir, "--out-dir")
+    if args.json:
+        check_file(args.json, "--json", args.checkpoint, args.config, *args.input)
+    check_device(args.device)
+    cfg = load_config(args.config, parse_options(args.cfg_options))
+    require(cfg, ("model", "test_dataloader"), "predict")
+    choose_views(cfg, args)
+    inferencer = Inferencer(cfg, args.checkpoint, args.device)
+    rows, found_in_all = [], 0
+    try:
+        for found in inferencer(args.input, args.out_dir):
+            found_in_all += len(found)
+            rows.append(to_plain(found))
+    finally:  # what was found before an interruption counts
+        if args.json:
+            names = None if inferencer.skeleton is None else inferencer.skeleton.to_dict()
+            Path(args.json).write_text(json.dumps({"skeleton": names, "images": rows}), encoding="utf-8")
+    written = " and ".join(place for place in (args.out_dir, args.json) if place)
+    print(f"{found_in_all} instances in {len(rows)} images: {written}")
+    return ExitCode.DONE

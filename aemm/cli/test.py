@@ -1,0 +1,49 @@
+"""Evaluate a checkpoint, and if asked draw what it finds."""
+
+from __future__ import annotations
+
+import argparse
+
+from aemm.cli.arguments import add_config, add_launcher, add_views, choose_views, count, parse_options, seed
+from aemm.cli.outcome import ExitCode
+
+EXAMPLES = (
+    "configs/synthetic/pose_hourglass_tiny_128.py work_dirs/demo/best.pth --show-dir pictures",
+    "configs/pose/hourglass4_coco_512.py checkpoint.pth --scales 2 1 0.5 --dump found.json",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is evaluated, and what is written."""
+    add_config(parser)
+    parser.add_argument("checkpoint", help="checkpoint file")
+    parser.add_argument("--work-dir", help="logs; default work_dirs/<name of the config>")
+    parser.add_argument("--dump", help="write the predictions to this file, in the format of the data set's evaluator")
+    parser.add_argument("--show-dir", help="draw predictions, heatmaps and tags into this folder")
+    parser.add_argument("--show-limit", type=count, help="draw at most this many images (default 20)")
+    add_views(parser)
+    parser.add_argument("--seed", type=seed, help="default from the config")
+    add_launcher(parser)
+
+
+def main(args: argparse.Namespace) -> ExitCode:
+    """Evaluate."""
+    if args.show_limit is not None and not args.show_dir:
+        args.parser.error("--show-limit says how much is drawn; give --show-dir, too")
+    from aemm.engine import build_runner, load_config, require, set_dump, set_seed, set_show, set_work_dir
+    from aemm.engine.outputs import check_file, check_folder
+
+    cfg = load_config(args.config, parse_options(args.cfg_options))
+    require(cfg, ("model", "test_dataloader", "test_cfg", "test_evaluator"), "be evaluated")
+    choose_views(cfg, args)
+    set_work_dir(cfg, args.config, args.work_dir)
+    cfg.load_from = args.checkpoint
+    set_seed(cfg, args.seed)
+    if args.dump:
+        check_file(args.dump, "--dump", args.checkpoint, args.config)
+        set_dump(cfg, args.dump)
+    if args.show_dir:
+        check_folder(args.show_dir, "--show-dir")
+        set_show(cfg, args.show_dir, args.show_limit or 20)
+    build_runner(cfg, args.launcher).test()
+    return ExitCode.DONE
