@@ -60,13 +60,18 @@ def check_arguments(cls: Any, arguments: dict[str, Any], where: str) -> None:
         arguments: keyword arguments as they stand in a config, without ``type``.
         where: the place in the config, for the message.
 
+    A class that once took other arguments says in ``moved_arguments`` what came in their place.
+
     Raises:
         UnknownArgumentError: with the nearest names that exist.
     """
     signature = inspect.signature(cls)
     if any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
         return
+    moved = getattr(cls, "moved_arguments", {})
     for name in arguments:
+        if name in moved:
+            raise UnknownArgumentError(f"{where}: {cls.__name__} no longer has the argument {name!r}; {moved[name]}")
         if name not in signature.parameters:
             known = [n for n in signature.parameters if n != "self"]
             near = difflib.get_close_matches(name, known, n=2, cutoff=0.6)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-import inspect
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -22,8 +21,9 @@ from torch import nn
 
 from aemm.engine.config_check import ConfigError, check_config
 from aemm.engine.console import file_only, survive_closed_console
+from aemm.engine.dump import DumpHook
 from aemm.engine.outputs import check_folder
-from aemm.registry import METRICS, MODELS
+from aemm.registry import MODELS
 
 
 def _missing_options(cfg: Config, options: Mapping[str, Any]) -> list[str]:
@@ -108,25 +108,25 @@ def set_seed(cfg: Config, seed: int | None) -> None:
 
 
 def set_dump(cfg: Config, path: str) -> None:
-    """Have the predictions of a test written, by the first of its metrics that can write them.
+    """Have the predictions of a test written by a :class:`~aemm.engine.DumpHook`.
 
     Args:
         cfg: with ``test_evaluator``: a metric, a list of them, or an evaluator that holds them as ``metrics``.
-        path: of the file; which endings there are is up to the metric.
+            Where one is an ``MpiiMetric``, the people written are those that it measures.
+        path: of the file, ``.json`` or ``.mat``.
 
     Raises:
-        ConfigError: no metric can write.
+        ValueError: the name ends in neither.
     """
     evaluator = cfg.test_evaluator
     metrics = evaluator.get("metrics", evaluator) if isinstance(evaluator, dict) else evaluator
     listed: list[dict[str, Any]] = [metrics] if isinstance(metrics, dict) else list(metrics)
+    DumpHook(path)  # a wrong name ends here
+    hook = dict(type="DumpHook", path=path)
     for metric in listed:
-        kind = metric["type"]
-        if "dump" in inspect.signature(METRICS.get(kind) if isinstance(kind, str) else kind).parameters:
-            metric["dump"] = path
-            return
-    kinds = ", ".join(str(metric["type"]) for metric in listed)
-    raise ConfigError(f"--dump: the test_evaluator has no metric that can write predictions, only {kinds}")
+        if "keep_margin" in metric:
+            hook["keep_margin"] = metric["keep_margin"]
+    cfg.custom_hooks = [*(cfg.get("custom_hooks") or ()), hook]
 
 
 def set_show(cfg: Config, folder: str, limit: int) -> None:

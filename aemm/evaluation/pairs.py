@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
@@ -23,6 +24,12 @@ class PairMetric(BaseMetric):
         prefix: of the names in the log.
         collect_dir: where processes exchange their pairs; the runner sets it to a folder of the work dir.
     """
+
+    moved_arguments: ClassVar[dict[str, str]] = {
+        "ann_file": "truth comes with the samples: set ann_file of the data set that is tested",
+        "dump": "predictions are written by a hook, dict(type='DumpHook', path=...), or by --dump of tools/test.py",
+        "collect_device": "processes exchange their pairs through files in the work dir",
+    }
 
     def __init__(self, prefix: str | None = None, collect_dir: str | None = None) -> None:
         super().__init__("cpu", prefix, collect_dir)

@@ -44,29 +44,27 @@ def test_a_seed_needs_no_randomness_in_the_config():
     assert bare.randomness.seed == 7
 
 
-COCO, VOC = dict(type="CocoMetric"), dict(type="aemm.VocInstanceMetric")
-SILENT = dict(type="DumpResults", out_file_path="x.pkl")  # mmengine's, whose file has another key
+COCO, MPII = dict(type="CocoMetric"), dict(type="MpiiMetric", keep_margin=None)
 
 
 @pytest.mark.parametrize(
-    ("evaluator", "find"),
+    ("evaluator", "more"),
     [
-        (COCO, lambda evaluator: evaluator),
-        ([SILENT, COCO, VOC], lambda evaluator: evaluator[1]),
-        (dict(type="Evaluator", metrics=[VOC, COCO]), lambda evaluator: evaluator.metrics[0]),
-        (dict(type="Evaluator", metrics=COCO), lambda evaluator: evaluator.metrics),
+        (COCO, {}),
+        ([COCO, MPII], {"keep_margin": None}),
+        (dict(type="Evaluator", metrics=[COCO, COCO]), {}),
+        (dict(type="Evaluator", metrics=MPII), {"keep_margin": None}),
     ],
 )
-def test_the_first_metric_that_can_writes_the_predictions(evaluator, find):
-    cfg = Config(dict(test_evaluator=evaluator))
+def test_a_hook_writes_the_predictions_whatever_measures_them(evaluator, more):
+    cfg = Config(dict(test_evaluator=evaluator, custom_hooks=[dict(type="TagCollapseHook")]))
     set_dump(cfg, "found.json")
-    assert find(cfg.test_evaluator)["dump"] == "found.json"
-    assert str(cfg.test_evaluator).count("found.json") == 1
+    assert cfg.custom_hooks[1:] == [dict(type="DumpHook", path="found.json", **more)]
 
 
-def test_metrics_that_cannot_write_are_named():
-    with pytest.raises(ValueError, match="no metric that can write predictions, only DumpResults"):
-        set_dump(Config(dict(test_evaluator=[SILENT])), "found.json")
+def test_a_file_of_another_kind_is_refused():
+    with pytest.raises(ValueError, match=r"must name a \.json file .* or a \.mat file .*, got 'found.pkl'"):
+        set_dump(Config(dict(test_evaluator=COCO)), "found.pkl")
 
 
 def test_pictures_come_by_a_hook_beside_those_of_the_config():
