@@ -64,11 +64,11 @@ def test_only_what_a_stage_carries_is_trained():
         losses = head.loss(stages, targets)
         by_size = {4: targets[1], 8: targets[0]}
         expected = sum(
-            head.heatmap_loss(stages[i].heatmaps, (t := by_size[stages[i].size[0]]).heatmaps, t.weight)
+            head.heatmap_loss(stages[i].heatmaps, (t := by_size[stages[i].size[0]]).heatmaps, t.weight)["loss_heatmap"]
             for i in heatmaps
         )
         torch.testing.assert_close(losses["loss_heatmap"], expected)
-        pulls = [head.grouping_loss(stages[i].tags, by_size[stages[i].size[0]].tag_index)[0] for i in tags]
+        pulls = [head.grouping_loss(stages[i].tags, by_size[stages[i].size[0]].tag_index)["loss_pull"] for i in tags]
         torch.testing.assert_close(losses["loss_pull"], sum(pulls))
 
 
