@@ -6,6 +6,7 @@ from scipy.optimize import linear_sum_assignment
 
 from aemm.ops.assignment import assign
 from aemm.ops.grouping import group_by_tags
+from aemm.records import GroupingRules
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 3), (4, 7), (12, 12), (5, 30)])
@@ -42,11 +43,11 @@ TAGS = np.array([[[0.0], [0], [0]], [[5.0], [9], [5]]])
 
 
 def test_equal_tags_stay_apart():
-    assert group_by_tags(SCORES, TAGS, [0, 1]).tolist() == [[0, -1], [-1, 0], [-1, 1], [-1, 2]]
+    assert group_by_tags(SCORES, TAGS, GroupingRules([0, 1])).tolist() == [[0, -1], [-1, 0], [-1, 1], [-1, 2]]
 
 
 def test_equal_tags_overwrite_each_other_where_the_originals_are_copied():
-    pick = group_by_tags(SCORES, TAGS, [0, 1], equal_tags="overwrite")
+    pick = group_by_tags(SCORES, TAGS, GroupingRules([0, 1], equal_tags="overwrite"))
     assert pick.tolist() == [[0, -1], [-1, 2], [-1, 1]]
 
 
@@ -54,5 +55,5 @@ def test_overwriting_reaches_back_to_earlier_keypoints_and_forgets_their_tags():
     scores = np.array([[0.9], [0.8], [0.7]])
     tags = np.array([[[0.0, 0.0]], [[0.0, 40.0]], [[0.0, 40.2]]])
     # the second peak is too far to be matched, but its first dimension is that of the first
-    assert group_by_tags(scores, tags, [0, 1, 2], equal_tags="overwrite").tolist() == [[0, 0, 0]]
-    assert group_by_tags(scores, tags, [0, 1, 2]).tolist() == [[0, -1, -1], [-1, 0, 0]]
+    assert group_by_tags(scores, tags, GroupingRules([0, 1, 2], equal_tags="overwrite")).tolist() == [[0, 0, 0]]
+    assert group_by_tags(scores, tags, GroupingRules([0, 1, 2])).tolist() == [[0, -1, -1], [-1, 0, 0]]
