@@ -130,9 +130,9 @@ def check_part(part: object, protocol: type) -> None:
             shown = str(inspect.signature(method)).replace("'", "")
             lacking.append(f"    def {name}{shown}: ...  # {fault}")
     if lacking:
-        summary = (protocol.__doc__ or "").partition("\n")[0]
+        summary = (protocol.__doc__ or "").partition("\n")[0].rstrip(".").replace("``", "")
         raise ValueError(
-            f"{type(part).__name__} is no {protocol.__name__} ({summary.rstrip('.')}). It needs, as "
+            f"{type(part).__name__} is no {protocol.__name__} ({summary}). It needs, as "
             f"aemm.interfaces.{protocol.__name__} describes,\n" + "\n".join(lacking)
         )
 
@@ -154,8 +154,8 @@ def _method_fault(part: object, name: str, wanted: Callable[..., Any]) -> str:
     if name == "__call__" and isinstance(part, nn.Module):
         name = "forward"  # what a module's call runs
     method = getattr(part, name, None)
-    owner = next((base for base in type(part).__mro__ if name in vars(base)), type(part))
-    if not callable(method) or issubclass(nn.Module, owner):
+    inherited = getattr(method, "__func__", method) is getattr(nn.Module, name, part)  # a placeholder that raises
+    if not callable(method) or inherited:
         return "missing"
     names = list(inspect.signature(wanted).parameters)[1:]
     parameters = list(inspect.signature(method).parameters.values())

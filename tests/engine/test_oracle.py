@@ -37,3 +37,15 @@ def test_weights_of_another_model_are_refused(untrained, tmp_path):
     torch.save(dict(state_dict={"backbone.other": torch.zeros(1)}), tmp_path / "other.pth")
     with pytest.raises(ValueError, match=r"made by another model.*backbone\.stem"):
         oracle_table(load_config(str(config)), str(tmp_path / "other.pth"))
+
+
+def test_several_metrics_are_measured_and_may_not_share_a_name(untrained):
+    config, weights = untrained
+    cfg = load_config(str(config))
+    one = dict(cfg.test_evaluator)
+    cfg.test_evaluator = [one, one | dict(prefix="again")]
+    for values in oracle_table(cfg, str(weights), sigma=1.0, limit=3).values():
+        assert values["again/AP"] == values["coco/AP"]
+    cfg.test_evaluator = [one, one]
+    with pytest.raises(ValueError, match=r"two metrics of test_evaluator give 'coco/AP.*another prefix"):
+        oracle_table(cfg, str(weights), sigma=1.0, limit=3)

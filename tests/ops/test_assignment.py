@@ -1,4 +1,5 @@
 import itertools
+import zlib
 
 import numpy as np
 import pytest
@@ -31,6 +32,32 @@ def test_the_first_of_equally_cheap_columns_is_taken_in_the_order_of_rows():
     assert assign(np.zeros((3, 4))).tolist() == [0, 1, 2]
     # the last row has to have column 0; the first, which had it, goes on to the first free one
     assert assign(np.array([[0.0, 0, 5], [5, 5, 0], [0, 9, 9]])).tolist() == [1, 2, 0]
+
+
+CHOSEN_BY_MUNKRES = 2100724668  # checksum of the columns that munkres 3.0.0 gives for `with_ties`, in Python
+
+
+def with_ties(count=400):
+    """Matrices in which many solutions cost the same, as rounded distances of tags make them."""
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        rows = int(rng.integers(1, 9))
+        cost = rng.integers(0, 3, (rows, rows + int(rng.integers(0, 5)))) * 100.0
+        yield cost - rng.uniform(0, 1, (rows, 1)) if i % 2 else cost
+
+
+def test_of_equal_solutions_it_chooses_as_munkres_300_did():
+    chosen = b"".join(assign(cost).astype(np.uint8).tobytes() for cost in with_ties())
+    assert zlib.crc32(chosen) == CHOSEN_BY_MUNKRES
+
+
+def test_of_equal_solutions_it_chooses_as_munkres_does(monkeypatch):
+    monkeypatch.setenv("PALDITA_NO_NATIVE", "1")  # read when it is imported: its solver in Python
+    munkres = pytest.importorskip("munkres", reason="munkres 3.0.0 is not installed")
+    if munkres.__version__ != "3.0.0":
+        pytest.skip(f"munkres {munkres.__version__} is installed, the reference is 3.0.0")
+    for cost in with_ties():
+        assert list(enumerate(assign(cost))) == munkres.Munkres().compute(cost.tolist())
 
 
 def test_no_rows_need_no_columns():
