@@ -13,6 +13,9 @@ from typing import Any
 from mmengine import registry as root
 from mmengine.registry import Registry
 
+# types that became settings of others
+_REPLACED = {"HeatmapHead": "type='AEHead', tag_dims=0"}
+
 
 class UnknownTypeError(ValueError):
     """A config names a ``type`` that no registry knows."""
@@ -20,6 +23,9 @@ class UnknownTypeError(ValueError):
     def __init__(self, name: str, registry: str, known: list[str], locations: list[str]) -> None:
         """Keep the name, so that a caller who has the whole config can say where it stands."""
         self.name = name
+        if name in _REPLACED:
+            super().__init__(f"type {name!r} is gone: write {_REPLACED[name]} (docs/upgrading.md)")
+            return
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it knows {', '.join(sorted(known))}"
         message = (

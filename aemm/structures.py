@@ -227,6 +227,19 @@ class Maps(Record):
         """Height and width of the heatmaps in cells."""
         return self.heatmaps.shape[-2], self.heatmaps.shape[-1]
 
+    def need_tags(self) -> Tensor:
+        """Tags ``(B, T, L, h, w)``.
+
+        Raises:
+            ValueError: there are none.
+        """
+        if self.tags is None:
+            raise ValueError(
+                f"tags must be (B, T, L, h, w) to group by, got None beside heatmaps {tuple(self.heatmaps.shape)}; "
+                "merge this stage with one that predicts tags"
+            )
+        return self.tags
+
     def resize(self, size: tuple[int, int], align_corners: bool = False) -> Maps:
         """Both maps brought to ``size`` cells by bilinear interpolation; 'udp' pixels align the corners."""
         heatmaps, tags = self.heatmaps, self.tags

@@ -73,12 +73,12 @@ def decode_by_loops(decoder: PoseDecoder, maps: Maps, batch: Batch) -> Instances
         read = np.array([tags[k, :, y, x].numpy() for x, y, _ in found])
         joined: dict[int, int] = {}
         if people and found:
-            reference = np.array([np.mean(t, 0) for t in gathered[: decoder.max_matched]])
+            reference = np.array([np.mean(t, 0) for t in gathered[: decoder.rules.max_matched]])
             gap = np.linalg.norm(read[:, None] - reference, axis=2)
             cost = np.round(gap) * 100 - np.array([f[2] for f in found])[:, None]
             cost = np.pad(cost, ((0, 0), (0, max(0, cost.shape[0] - cost.shape[1]))), constant_values=1e10)
             pairs = zip(*linear_sum_assignment(cost), strict=True)
-            joined = {i: j for i, j in pairs if j < gap.shape[1] and gap[i, j] < decoder.tag_threshold}
+            joined = {i: j for i, j in pairs if j < gap.shape[1] and gap[i, j] < decoder.rules.tag_threshold}
         for i, candidate in enumerate(found):
             if i not in joined:
                 joined[i] = len(people)

@@ -1,6 +1,7 @@
 """Who imports whom: downwards only, and no part reaches for its neighbour."""
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ LAYERS = {
     "aemm.geometry": 0,
     "aemm.skeletons": 0,
     "aemm.registry": 0,
+    "aemm.interfaces": 0,
     "aemm.ops": 1,
     "aemm.models.layers": 1,
     "aemm.formats": 1.5,  # they read and write what ops computes on
@@ -88,6 +90,31 @@ def faults(source: str, module: str, is_package: bool = False) -> list[str]:
         elif LAYERS[there] >= LAYERS[here] > 0 or LAYERS[there] > LAYERS[here]:
             wrong.append(f"{place} (layer {LAYERS[there]}), but {here} is in layer {LAYERS[here]}")
     return wrong
+
+
+# What decoding needs beside a network's maps.
+WITHOUT_TORCH = [
+    "aemm.records",
+    "aemm.geometry",
+    "aemm.skeletons",
+    *(f"aemm.ops.{name}" for name in ("grouping", "assignment", "masks", "boxes")),
+]
+
+
+def without_torch(*modules: str) -> subprocess.CompletedProcess:
+    """Import modules where there is neither torch nor mmengine."""
+    block = "import sys; sys.modules.update(dict.fromkeys(['torch', 'mmengine', 'mmcv']));"
+    command = [sys.executable, "-c", f"{block} import {', '.join(modules)}"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_grouping_and_records_need_neither_torch_nor_mmengine():
+    run = without_torch(*WITHOUT_TORCH)
+    assert run.returncode == 0, run.stderr
+
+
+def test_a_module_that_needs_torch_would_be_caught():
+    assert "import of torch halted" in without_torch("aemm.ops.lookup").stderr
 
 
 def module_of(path: Path) -> tuple[str, bool]:

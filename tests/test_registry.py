@@ -27,3 +27,9 @@ def test_an_unknown_argument_names_the_nearest():
     with pytest.raises(UnknownArgumentError, match="Conv2d has no argument 'kernel_sise'; did you mean 'kernel_size'"):
         check_arguments(nn.Conv2d, dict(kernel_sise=3), "model.conv")
     check_arguments(nn.Conv2d, dict(kernel_size=3), "model.conv")
+
+
+def test_a_type_that_became_a_setting_says_which():
+    with pytest.raises(UnknownTypeError, match="'HeatmapHead' is gone: write type='AEHead', tag_dims=0") as caught:
+        MODELS.build(dict(type="HeatmapHead", num_heatmaps=17))
+    assert "docs/upgrading.md" in str(caught.value)

@@ -9,10 +9,10 @@ from mmengine.config import Config
 
 from aemm.datasets import CocoPoseDataset, collate
 from aemm.datasets.transforms import ResizeToFit
-from aemm.engine.oracle import true_heatmaps, true_tags
 from aemm.evaluation import CocoMetric
 from aemm.models import TestTimeAugmentation
 from aemm.ops.maps import hflip
+from aemm.ops.true_maps import true_heatmaps, true_tags
 from aemm.registry import DECODERS
 from aemm.skeletons import SKELETONS
 from aemm.structures import Maps, Sample
@@ -51,7 +51,7 @@ class Oracle:
 def find(sample: Sample, resize: ResizeToFit, tta: TestTimeAugmentation):
     resized = resize(sample)
     batch = collate([resized])
-    return decoder()(tta(Oracle(resized, tta.flip), batch), batch)[0]
+    return tta.predict(Oracle(resized, tta.flip), decoder(), batch)[0]
 
 
 def blank(height: int, width: int) -> Sample:

@@ -1,8 +1,7 @@
-"""What detection and what grouping cost: AP with parts of a network's maps replaced by the ground truth."""
+"""What detection and what grouping cost: metrics with parts of a network's maps replaced by the truth."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,66 +9,28 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.evaluator import BaseMetric
-from torch import Tensor, nn
+from torch import Tensor
 
 from aemm.engine.checkpoint import CheckpointError, model_faults, read_checkpoint
-from aemm.geometry import to_map
-from aemm.ops.heatmap import TargetStyle, draw_gaussians
+from aemm.ops.heatmap import TargetStyle
+from aemm.ops.true_maps import true_heatmaps, true_tags
 from aemm.records import DatasetInfo
 from aemm.registry import COLLATE_FUNCTIONS, DATASETS, METRICS, MODELS
 from aemm.structures import Maps, Sample
 
-# name -> (heatmaps, tags) from the ground truth?
+# name -> (heatmaps, tags) from what is annotated?
 VARIANTS = {
     "predicted": (False, False),
     "true heatmaps": (True, False),
     "true tags": (False, True),
     "both true": (True, True),
 }
-_APART = 10.0  # between the tags of two people: far beyond any threshold of grouping
-
-
-def true_heatmaps(sample: Sample, size: tuple[int, int], sigma: float | None, style: TargetStyle) -> np.ndarray:
-    """Heatmaps ``(K, h, w)`` of the people of a sample as a perfect network would draw them.
-
-    Args:
-        sample: with keypoints.
-        size: ``(h, w)`` of the maps in cells.
-        sigma: of the Gaussians in cells; None = longer side of the map / 64.
-        style: see :func:`aemm.ops.heatmap.draw_gaussians`.
-    """
-    points, valid = _on_map(sample, size)
-    return draw_gaussians(points, valid, size, max(size) / 64 if sigma is None else sigma, style)
-
-
-def true_tags(sample: Sample, size: tuple[int, int]) -> np.ndarray:
-    """Tags ``(K, h, w)``: at every cell that of the person whose keypoint is nearest.
-
-    Where nobody has the keypoint, all cells have a tag that is no person's.
-    """
-    points, valid = _on_map(sample, size)
-    rows, columns = (np.arange(cells, dtype=np.float32) + 0.5 for cells in size)
-    square = (rows - points[..., 1:]) ** 2  # (N, K, h)
-    square = square[..., None] + ((columns - points[..., :1]) ** 2)[:, :, None]  # (N, K, h, w)
-    square[~valid] = np.inf
-    if not len(square):
-        return np.full((points.shape[1], *size), -_APART, np.float32)
-    tags = square.argmin(0) * _APART
-    known = np.any(valid, axis=0).reshape(-1, 1, 1)
-    return np.where(known, tags, -_APART).astype(np.float32)
-
-
-def _on_map(sample: Sample, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Map coordinates ``(N, K, 2)`` of a sample's keypoints, and which are annotated."""
-    if sample.keypoints is None or sample.visible is None:
-        raise ValueError(f"image {sample.image_id}: the oracle needs annotated keypoints, got None")
-    return to_map(sample.keypoints, sample.image.shape[:2], size, sample.convention), np.asarray(sample.visible > 0)
 
 
 def replace_parts(
     maps: Maps, sample: Sample, heatmaps: bool, tags: bool, sigma: float | None, style: TargetStyle
 ) -> Maps:
-    """Maps of one image with heatmaps, tags, or both from the ground truth."""
+    """Maps of one image with heatmaps, tags, or both as a perfect network would draw them."""
 
     def tensor(value: np.ndarray) -> Tensor:
         return torch.from_numpy(value).to(maps.heatmaps)[None]
@@ -99,7 +60,7 @@ def oracle_table(
     Raises:
         CheckpointError: the weights do not fit the model.
     """
-    model: nn.Module = MODELS.build(cfg.model)
+    model: Any = MODELS.build(cfg.model)
     state = read_checkpoint(checkpoint)
     state = state.get("state_dict", state)
     if faults := model_faults(model, state):
@@ -108,19 +69,37 @@ def oracle_table(
     model.to(get_device()).eval()
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     collate = COLLATE_FUNCTIONS.get(cfg.test_dataloader.collate_fn.type.removeprefix("aemm."))
-    metrics = {name: _metric(cfg.test_evaluator, dataset.metainfo) for name in VARIANTS}
+    metrics = {name: _metrics(cfg.test_evaluator, dataset.metainfo) for name in VARIANTS}
     count = len(dataset) if limit is None else min(limit, len(dataset))
     for index in range(count):
         sample = dataset[index]
-        batch = model.data_preprocessor(collate([sample]))["batch"]  # type: ignore[operator]
-        maps = model(batch, mode="tensor")
+        batch = model.data_preprocessor(collate([sample]))["batch"]
+        maps = model.maps(batch)
         for name, (heatmaps, tags) in VARIANTS.items():
-            shown = replace_parts(maps, sample, heatmaps, tags, sigma, style)
-            metrics[name].process(batch, model.decoder(shown, batch))  # type: ignore[operator]
-    return {name: metric.evaluate(count) for name, metric in metrics.items()}
+            found = model.decoder(replace_parts(maps, sample, heatmaps, tags, sigma, style), batch)
+            for metric in metrics[name]:
+                metric.process(batch, found)
+    return {name: _evaluate(of_variant, count) for name, of_variant in metrics.items()}
 
 
-def _metric(config: Mapping[str, Any], meta: DatasetInfo) -> BaseMetric:
-    metric = METRICS.build(dict(config))
-    metric.dataset_meta = meta
-    return metric
+def _metrics(evaluator: Any, meta: DatasetInfo) -> list[BaseMetric]:
+    """The metrics of a config's evaluator, which is one metric or a list."""
+    found = [METRICS.build(config) for config in (evaluator if isinstance(evaluator, list | tuple) else [evaluator])]
+    for metric in found:
+        metric.dataset_meta = meta
+    return found
+
+
+def _evaluate(metrics: list[BaseMetric], count: int) -> dict[str, float]:
+    """The values of all metrics over ``count`` images.
+
+    Raises:
+        ValueError: two give a value of the same name.
+    """
+    values: dict[str, float] = {}
+    for metric in metrics:
+        new = metric.evaluate(count)
+        if twice := sorted(values.keys() & new.keys()):
+            raise ValueError(f"two metrics of test_evaluator give {twice[0]!r}; give one of them another prefix")
+        values |= new
+    return values

@@ -49,7 +49,7 @@ class ShowHook(Hook):
         if data_batch is None or outputs is None or self._drawn >= -(-self.limit // get_dist_info()[1]):
             return
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        maps = model(**model.data_preprocessor(data_batch), mode="tensor")
+        maps = model.maps(model.data_preprocessor(data_batch)["batch"])
         skeleton = runner.test_dataloader.dataset.metainfo.skeleton
         for i, found in enumerate(outputs):
             image = data_batch.images[0][i].permute(1, 2, 0).numpy()

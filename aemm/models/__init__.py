@@ -3,7 +3,7 @@
 from aemm.models.backbones import HourglassAE, HRNet, MobileNetV2, ResNet
 from aemm.models.decoders import InstanceDecoder, PoseDecoder, SinglePersonDecoder
 from aemm.models.embedder import Embedder
-from aemm.models.heads import AEHead, HeatmapHead, HigherHead
+from aemm.models.heads import AEHead, HigherHead
 from aemm.models.losses import GroupingLoss, HeatmapMSELoss, PixelGroupingLoss
 from aemm.models.preprocessor import Preprocessor
 from aemm.models.tta import TestTimeAugmentation
@@ -13,7 +13,6 @@ __all__ = [
     "Embedder",
     "GroupingLoss",
     "HRNet",
-    "HeatmapHead",
     "HeatmapMSELoss",
     "HigherHead",
     "HourglassAE",

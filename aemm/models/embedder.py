@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from aemm.interfaces import Augmentation, Backbone, Decoder, Head, Postprocessor, check_part
 from aemm.registry import DECODERS, MODELS, POSTPROCESSORS
 from aemm.structures import Batch, Instances, Maps
 
@@ -16,6 +18,8 @@ from aemm.structures import Batch, Instances, Maps
 class Embedder(BaseModel):
     """A network that detects and groups in one pass, for keypoints or for masks.
 
+    What each part must offer stands in :mod:`aemm.interfaces`, and is checked here.
+
     Args:
         backbone: config of a registered backbone.
         head: config of a registered head; it is told the backbone's channels.
@@ -23,12 +27,12 @@ class Embedder(BaseModel):
         data_preprocessor: config of the preprocessor.
         tta: config of the test-time augmentation, which is told the decoder's ``flip_index``; by default
             the scales of a batch are merged, nothing is mirrored.
-        postprocessors: configs of what corrects the instances of an image, one after the other; they see
-            the original image, which ``KeepOriginal`` at the head of the test pipeline keeps.
+        postprocessors: configs of what corrects the instances of an image, one after the other; those that look
+            at the original image need ``KeepOriginal`` at the head of the test pipeline.
         init_cfg: mmengine's initialisation config.
 
     Raises:
-        ValueError: the decoder cannot do what the test-time augmentation asks for.
+        ValueError: a part lacks what its protocol asks for.
     """
 
     def __init__(
@@ -43,52 +47,67 @@ class Embedder(BaseModel):
     ) -> None:
         super().__init__(MODELS.build(data_preprocessor or dict(type="Preprocessor")), init_cfg)
         self.backbone = MODELS.build(backbone)
+        check_part(self.backbone, Backbone)
         self.head = MODELS.build(head, default_args=dict(in_channels=self.backbone.channels))
+        check_part(self.head, Head)
         self.decoder = DECODERS.build(decoder)
-        mirrored = dict(flip_index=getattr(self.decoder, "flip_index", None))
+        check_part(self.decoder, Decoder)
+        mirrored = dict(flip_index=self.decoder.flip_index)
         self.tta = MODELS.build(tta or dict(type="TestTimeAugmentation"), default_args=mirrored)
-        if self.tta.merge == "instances" and not hasattr(self.decoder, "merge"):
-            raise ValueError(
-                f"tta.merge='instances' needs a decoder with a method merge, {type(self.decoder).__name__} has none; "
-                "use merge='maps'"
-            )
+        check_part(self.tta, Augmentation)
+        check_part(self.decoder, self.tta.needs_decoder)
         self.postprocessors = [POSTPROCESSORS.build(step) for step in postprocessors]
+        for step in self.postprocessors:
+            check_part(step, Postprocessor)
 
     def forward(self, batch: Batch, mode: str = "tensor") -> dict[str, Tensor] | list[Instances] | Maps:
-        """Run the network.
+        """What mmengine calls: one of the three methods below.
 
         Args:
             batch: as the preprocessor returns it.
-            mode: ``'loss'`` for a dict of losses, ``'predict'`` for the instances of each image,
-                ``'tensor'`` for the maps that would be decoded, or where every scale is decoded by
-                itself, those of the base scale.
+            mode: ``'loss'``, ``'predict'``, or ``'tensor'`` for :meth:`maps`.
+
+        Raises:
+            ValueError: there is no such mode.
         """
         if mode == "loss":
-            return self.head.loss(self.head(self.backbone(batch.images[0])), batch.targets)
+            return self.loss(batch)
+        if mode == "predict":
+            return self.predict(batch)
         if mode == "tensor":
-            return next(self.tta.views(self._maps, batch)) if self.tta.merge == "instances" else self._merged(batch)
-        return self._postprocess(self._decode(batch), batch)
+            return self.maps(batch)
+        raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
 
-    def _maps(self, image: Tensor) -> Maps:
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Scalars by name, as the head gives them."""
+        return self.head.loss(self.head(self.backbone(batch.images[0])), batch.targets)
+
+    def predict(self, batch: Batch) -> list[Instances]:
+        """What is in each image, corrected by the postprocessors."""
+        return self._postprocess(self.tta.predict(self.network, self.decoder, batch), batch)
+
+    def maps(self, batch: Batch) -> Maps:
+        """The maps that are decoded, for pictures, analyses and exports; see :class:`aemm.interfaces.Augmentation`."""
+        return self.tta.maps(self.network, batch)
+
+    def network(self, image: Tensor) -> Maps:
         """What the head predicts for images ``(B, 3, H, W)``, in float32."""
         return self.head.predict(self.head(self.backbone(image))).float()
 
-    def _merged(self, batch: Batch) -> Maps:
-        return self.tta(self._maps, batch)
-
-    def _decode(self, batch: Batch) -> list[Instances]:
-        if self.tta.merge == "maps":
-            return self.decoder(self._merged(batch), batch)
-        return self.decoder.merge([self.decoder(maps, batch) for maps in self.tta.views(self._maps, batch)])
+    def reset(self) -> None:
+        """Let the postprocessors forget the images they have seen, as before another video."""
+        for step in self.postprocessors:
+            step.reset()
 
     def _postprocess(self, found: list[Instances], batch: Batch) -> list[Instances]:
-        if not self.postprocessors:
-            return found
-        if not batch.originals:
+        blind = [type(step).__name__ for step in self.postprocessors if step.needs_image and not batch.originals]
+        if blind:
             raise ValueError(
-                "postprocessors need the original images, but the batch holds none; put dict(type='KeepOriginal') "
+                f"{blind[0]} needs the original images, but the batch holds none; put dict(type='KeepOriginal') "
                 "first in the pipeline of the test data"
             )
+        nothing: Sequence[np.ndarray | None] = [None] * len(found)
+        images = batch.originals or nothing
         for step in self.postprocessors:
-            found = [step(image, instances) for image, instances in zip(batch.originals, found, strict=True)]
+            found = [step(instances, image) for instances, image in zip(found, images, strict=True)]
         return found

@@ -6,16 +6,17 @@ nearest 1 first; all show the same region, so that maps of one are those of anot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from aemm.interfaces import Decoder, MergingDecoder, Network
 from aemm.ops.maps import hflip, merge_maps
 from aemm.records import check_choice
 from aemm.registry import MODELS
-from aemm.structures import Batch, Maps
+from aemm.structures import Batch, Instances, Maps
 
 TagScales = Literal["all", "near", "base"]
 MergedSize = Literal["base", "largest", "input"]
@@ -46,6 +47,9 @@ class TestTimeAugmentation:
             though the mean still counts it (5 in the authors' code). Its tags stay, which the authors
             would drop, too.
 
+    Attributes:
+        needs_decoder: a :class:`~aemm.interfaces.MergingDecoder` where every scale is decoded by itself.
+
     Raises:
         ValueError: an argument is out of range, or ``flip`` without ``flip_index``.
 
@@ -71,13 +75,35 @@ class TestTimeAugmentation:
         check_choice("merge", merge, MergeWhat)
         if flip and flip_index is None:
             raise ValueError(
-                "flip=True needs the flip_index of the decoder, which has none; give it an attribute flip_index, the "
-                "channel that each heatmap becomes in a mirror (range(C) if none changes)"
+                "flip=True needs flip_index, the channel that each heatmap becomes in a mirror (range(C) if none "
+                "changes); a model passes its decoder's"
             )
         self.flip, self.flip_index, self.tags, self.size, self.merge = flip, flip_index, tags, size, merge
         self.max_heat, self.drop_above = max_heat, drop_above
+        self.needs_decoder: type = Decoder if merge == "maps" else MergingDecoder
 
-    def views(self, network: Callable[[Tensor], Maps], batch: Batch) -> Iterator[Maps]:
+    def maps(self, network: Network, batch: Batch) -> Maps:
+        """The maps that are decoded; where every scale is decoded by itself, those of the base scale.
+
+        Args:
+            network: ``(B, 3, H, W)`` images to maps.
+            batch: with one or more ``images``.
+        """
+        return self.merged(network, batch) if self.merge == "maps" else next(self.views(network, batch))
+
+    def predict(self, network: Network, decoder: Any, batch: Batch) -> list[Instances]:
+        """What is in each image.
+
+        Args:
+            network: ``(B, 3, H, W)`` images to maps.
+            decoder: one that follows ``needs_decoder``.
+            batch: with one or more ``images``.
+        """
+        if self.merge == "maps":
+            return decoder(self.merged(network, batch), batch)
+        return decoder.merge([decoder(maps, batch) for maps in self.views(network, batch)])
+
+    def views(self, network: Network, batch: Batch) -> Iterator[Maps]:
         """Maps of one scale after the other, the base first, each of its own size and merged with its mirror image.
 
         Args:
@@ -86,45 +112,43 @@ class TestTimeAugmentation:
         """
         return (self._view(network, image) for image in batch.images)
 
-    def __call__(self, network: Callable[[Tensor], Maps], batch: Batch) -> Maps:
+    def merged(self, network: Network, batch: Batch) -> Maps:
         """The maps of all scales merged.
 
         Args:
             network: ``(B, 3, H, W)`` images to maps.
             batch: with one or more ``images``.
         """
-        align = batch.convention == "udp"
         order = list(range(len(batch.images)))
         if self.size == "largest":  # the first view to run gives the size of the merged maps
             order.sort(key=lambda i: -batch.images[i].shape[-1])
-        size, heat, tags = None, None, {}
+        total, tags = None, {}
         for i in order:
             view = self._view(network, batch.images[i])
-            if size is None:
+            if total is None:
                 size = batch.input_size if self.size == "input" else view.size
             if not self._keeps_tags(batch.scales, i):
                 view = Maps(view.heatmaps)
-            view = view.resize(size, align)
+            view = view.resize(size, align_corners=batch.convention == "udp")
             if view.tags is not None:
                 tags[i] = view.tags
-            part = self._without_outliers(view.heatmaps)
-            if heat is None:
-                heat = part.clone() if len(order) > 1 else part  # the network's own maps are not added to
+            heatmaps = self._without_outliers(view.heatmaps)
+            if total is None:
+                total = heatmaps.clone() if len(order) > 1 else heatmaps  # the network's own maps are not added to
             else:
-                heat += part
-        assert heat is not None  # a batch has an image
+                total += heatmaps
+        assert total is not None  # a batch has an image
         if len(order) > 1:
-            heat /= len(order)
+            total /= len(order)
         if self.max_heat is not None:
-            heat = heat.clamp(max=self.max_heat)
-        return Maps(heat, torch.cat([tags[i] for i in sorted(tags)], dim=2) if tags else None)
+            total = total.clamp(max=self.max_heat)
+        return Maps(total, torch.cat([tags[i] for i in sorted(tags)], dim=2) if tags else None)
 
-    def _view(self, network: Callable[[Tensor], Maps], image: Tensor) -> Maps:
+    def _view(self, network: Network, image: Tensor) -> Maps:
         """Maps of one image, and of its mirror image turned back."""
         maps = network(image)
-        if not self.flip:
+        if not self.flip or self.flip_index is None:
             return maps
-        assert self.flip_index is not None
         return merge_maps([maps, hflip(network(image.flip(-1)), self.flip_index)], maps.size)
 
     def _keeps_tags(self, scales: Sequence[float], i: int) -> bool:

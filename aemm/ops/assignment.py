@@ -10,8 +10,9 @@ def assign(cost: np.ndarray) -> np.ndarray:
 
     First every row takes its cheapest column if that is free, the first of equals; the rows left over
     are then fitted in one by one along the cheapest chain of exchanges. Where solutions cost the same,
-    this decides as the package ``munkres`` (3.0) does, on which the originals rely; SciPy's solver
-    decides otherwise in places.
+    this decides as the package ``munkres`` 3.0.0 does with its solver in Python. The originals rely on
+    that package, but on no version of it: the compiled solver of 3.0.0, ``munkres`` 1.1.4 and SciPy all
+    decide otherwise in some ties.
 
     Args:
         cost: ``(R, S)`` finite numbers, R <= S.

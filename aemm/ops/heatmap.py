@@ -148,14 +148,9 @@ def top_peaks(maps: Maps, max_peaks: int, threshold: float, window: int) -> Peak
         ValueError: the maps have no tags, or an argument is out of range.
     """
     _check_window(window)
-    if maps.tags is None:
-        raise ValueError(
-            f"tags must be (B, T, L, h, w) to group peaks, got None beside heatmaps {tuple(maps.heatmaps.shape)}; "
-            "merge this stage with one that predicts tags"
-        )
+    heatmaps, tags = maps.heatmaps, maps.need_tags()
     if threshold < 0 or max_peaks < 1:
         raise ValueError(f"threshold must be at least 0 and max_peaks at least 1, got {threshold} and {max_peaks}")
-    heatmaps, tags = maps.heatmaps, maps.tags
     fixed = heatmaps.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing()
     rank = _rank_all if fixed else _rank_survivors
     scores, index = rank(heatmaps, max_peaks, threshold, window)  # (B, C, M)

@@ -37,6 +37,12 @@ def warp_image(
     )
 
 
+def coverage(mask: np.ndarray, stride: int) -> np.ndarray:
+    """Share of every cell ``(H / stride, W / stride)`` that a mask ``(H, W) bool`` covers."""
+    size = (mask.shape[1] // stride, mask.shape[0] // stride)
+    return cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+
+
 def _fixed_point_grid(matrix: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Where each pixel of the result lies in the source, in the fixed-point numbers of OpenCV 4.
 

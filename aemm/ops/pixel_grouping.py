@@ -54,7 +54,7 @@ def histogram(tags: Tensor, width: float) -> Bins:
         sides = place.amax(0) + 1
         if float(sides.double().prod()) < 2**62:  # else the bins' numbers overflow
             step = torch.cat([sides.flip(0).cumprod(0).flip(0)[1:], sides.new_ones(1)])
-            numbers, of_pixel, count = torch.unique(place @ step, return_inverse=True, return_counts=True)
+            numbers, of_pixel, count = torch.unique((place * step).sum(1), return_inverse=True, return_counts=True)
             if len(numbers) <= _MAX_BINS:
                 break
         width *= 2

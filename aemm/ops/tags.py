@@ -65,23 +65,22 @@ def reference_tags(found: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def tag_spread(tags: Tensor, tag_index: Tensor) -> Tensor | None:
+def tag_spread(tags: Tensor, tag_index: Tensor) -> Tensor:
     """How far the reference tags of one image lie apart: root mean square distance from their mean.
 
-    Near 0 all instances share a tag, and grouping has collapsed.
+    Near 0 all instances share a tag, and grouping has collapsed. No value is looked at on the way, so that a
+    training step does not wait for the device.
 
     Args:
         tags: ``(B, T, L, h, w)``.
         tag_index: ``(B, N, P)``.
 
     Returns:
-        A scalar, the mean over the images with two instances or more; None if there is no such image.
+        A scalar, the mean over the images with two instances or more; NaN if there is no such image.
     """
     mean, valid = reference_tags(*gather_tags(tags, tag_index))
     count = valid.sum(1)
     crowded = count > 1
-    if not bool(crowded.any()):
-        return None
     weight = valid[..., None] / count.clamp(min=1)[:, None, None]
     variance = ((mean - (mean * weight).sum(1, keepdim=True)).square() * weight).sum((1, 2))
-    return variance.sqrt()[crowded].mean()
+    return (variance.sqrt() * crowded).sum() / crowded.sum()

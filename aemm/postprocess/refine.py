@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.device import get_device
-from torch import Tensor, nn
+from torch import Tensor
 
 from aemm import geometry
 from aemm.ops.boxes import keypoint_box, person_square
@@ -44,6 +44,8 @@ class SinglePersonRefiner:
     Reference: princeton-vl/pose-ae-demo main.py, refinement.
     """
 
+    needs_image = True
+
     def __init__(
         self,
         model: dict[str, Any],
@@ -59,32 +61,35 @@ class SinglePersonRefiner:
     ) -> None:
         if not sizes or min(sizes) < 1:
             raise ValueError(f"sizes must be one or more positive numbers of pixels, got {list(sizes)}")
-        self.model: nn.Module = MODELS.build(model).eval()
+        self.model: Any = MODELS.build(model).eval()
         self.checkpoint, self.device = checkpoint, device or get_device()
         self.sizes, self.multiple_of = tuple(sizes), multiple_of
         self.padding, self.min_side = padding, min_side
         self.min_score, self.near, self.min_agreement = min_score, near, min_agreement
         self._ready = False
 
-    def __call__(self, image: np.ndarray, found: Instances) -> Instances:
+    def reset(self) -> None:
+        """Nothing: every image is looked at by itself."""
+
+    def __call__(self, found: Instances, image: np.ndarray | None) -> Instances:
         """The people of an image, corrected.
 
         Args:
+            found: the people.
             image: ``(H, W, 3) uint8`` RGB, the original.
-            found: its people.
 
         Raises:
-            ValueError: they have no keypoints, or the weights do not fit the network.
+            ValueError: they have no keypoints, there is no image, or the weights do not fit the network.
         """
-        if found.keypoints is None or found.keypoint_scores is None:
-            raise ValueError(f"image {found.image_id}: refinement needs keypoints, the decoder returned none")
-        boxes = [keypoint_box(p, s > 0) for p, s in zip(found.keypoints, found.keypoint_scores, strict=True)]
+        if image is None:
+            raise ValueError(f"image {found.image_id}: refinement looks at the original image, got None")
+        keypoints, keypoint_scores = (values.copy() for values in found.need_keypoints())
+        boxes = [keypoint_box(p, s > 0) for p, s in zip(keypoints, keypoint_scores, strict=True)]
         rows = [row for row, box in enumerate(boxes) if box is not None]
         if not rows:
             return found
         squares = [person_square(box, self.padding, self.min_side) for box in boxes if box is not None]
         points, scores = self._look(image, squares)
-        keypoints, keypoint_scores = found.keypoints.copy(), found.keypoint_scores.copy()
         keypoints[rows], keypoint_scores[rows] = self._accept(keypoints[rows], keypoint_scores[rows], points, scores)
         return replace(found, keypoints=keypoints, keypoint_scores=keypoint_scores)
 
@@ -107,15 +112,12 @@ class SinglePersonRefiner:
         views: list[Maps] = []
         for size in self.sizes:
             batch = self._crops(image, squares, size)
-            maps = self.model(**self.model.data_preprocessor(batch), mode="tensor")  # type: ignore[operator]
+            maps = self.model.maps(self.model.data_preprocessor(batch)["batch"])
             views.append(Maps(_without_surroundings(maps.heatmaps, batch.input_size[0], size)))
             if len(views) == 1:
                 first = replace(batch, images=[batch.images[0][..., :size, :size]])
-        people = self.model.decoder(merge_maps(views, views[0].size), first)  # type: ignore[operator]
-        return (
-            np.concatenate([person.keypoints for person in people]),
-            np.concatenate([person.keypoint_scores for person in people]),
-        )
+        people = [person.need_keypoints() for person in self.model.decoder(merge_maps(views, views[0].size), first)]
+        return np.concatenate([points for points, _ in people]), np.concatenate([scores for _, scores in people])
 
     def _crops(self, image: np.ndarray, squares: Sequence[tuple[tuple[float, float], float]], size: int) -> Batch:
         """Every square at ``size`` pixels, in the upper left of an image that the network can take."""

@@ -189,7 +189,18 @@ def test_masks_are_predicted_and_drawn(tmp_path):
 def test_what_corrects_people_sees_the_whole_image(recipe):
     inferencer = Inferencer(*recipe, device="cpu")
     seen = []
-    inferencer.model.postprocessors = [lambda image, found: seen.append(image) or found]
+
+    class Watch:
+        needs_image = True
+
+        def reset(self):
+            seen.clear()
+
+        def __call__(self, found, image):
+            seen.append(image)
+            return found
+
+    inferencer.model.postprocessors = [Watch()]
     next(inferencer(noise(4)))
     np.testing.assert_array_equal(seen[0], noise(4))
 

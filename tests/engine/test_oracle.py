@@ -1,36 +1,10 @@
-import numpy as np
 import pytest
 import torch
 
 from aemm.engine import load_config
-from aemm.engine.oracle import VARIANTS, oracle_table, true_heatmaps, true_tags
+from aemm.engine.oracle import VARIANTS, oracle_table
 from aemm.registry import MODELS
-from aemm.structures import Sample
 from tests.end_to_end import check, run_tool, write_config
-
-
-def sample() -> Sample:
-    keypoints = np.array([[[10.0, 10.0], [30.0, 13.0]], [[50.0, 40.0], [0.0, 0.0]]], np.float32)
-    visible = np.array([[2, 2], [1, 0]])
-    return Sample(np.zeros((64, 64, 3), np.uint8), 1, (64, 64), keypoints, visible)
-
-
-def test_tags_are_those_of_the_nearest_person_who_has_the_keypoint():
-    tags = true_tags(sample(), (16, 16))
-    assert tags[0, 2, 2] != tags[0, 10, 12]
-    assert set(np.unique(tags[0])) == {tags[0, 2, 2], tags[0, 10, 12]}
-    assert np.unique(tags[1]).tolist() == [tags[0, 2, 2]]  # the second person has none
-
-
-def test_without_people_tags_belong_to_nobody():
-    nobody = Sample(np.zeros((64, 64, 3), np.uint8), 1, (64, 64), np.zeros((0, 2, 2), np.float32), np.zeros((0, 2)))
-    assert len(np.unique(true_tags(nobody, (16, 16)))) == 1
-    assert true_heatmaps(nobody, (16, 16), 1.0, "unbiased").max() == 0
-
-
-def test_heatmaps_peak_at_the_keypoints():
-    heat = true_heatmaps(sample(), (16, 16), 1.0, "unbiased")
-    assert np.unravel_index(heat[1].argmax(), (16, 16)) == (3, 7)
 
 
 @pytest.fixture
@@ -63,3 +37,15 @@ def test_weights_of_another_model_are_refused(untrained, tmp_path):
     torch.save(dict(state_dict={"backbone.other": torch.zeros(1)}), tmp_path / "other.pth")
     with pytest.raises(ValueError, match=r"made by another model.*backbone\.stem"):
         oracle_table(load_config(str(config)), str(tmp_path / "other.pth"))
+
+
+def test_several_metrics_are_measured_and_may_not_share_a_name(untrained):
+    config, weights = untrained
+    cfg = load_config(str(config))
+    one = dict(cfg.test_evaluator)
+    cfg.test_evaluator = [one, one | dict(prefix="again")]
+    for values in oracle_table(cfg, str(weights), sigma=1.0, limit=3).values():
+        assert values["again/AP"] == values["coco/AP"]
+    cfg.test_evaluator = [one, one]
+    with pytest.raises(ValueError, match=r"two metrics of test_evaluator give 'coco/AP.*another prefix"):
+        oracle_table(cfg, str(weights), sigma=1.0, limit=3)

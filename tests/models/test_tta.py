@@ -68,6 +68,9 @@ class StagesHead(BaseModule):
     def predict(self, stages):
         return merge_maps(stages, stages[-1].size)
 
+    def loss(self, stages, targets):
+        return {}
+
 
 def load(part: str, name: str) -> dict:
     return Config.fromfile(CONFIGS / "_base_" / part / f"{name}.py").to_dict()
@@ -155,7 +158,7 @@ def batch_of(*sizes: tuple[int, int], scales: tuple[float, ...] | None = None, c
 
 def test_one_scale_without_a_mirror_is_no_augmentation():
     batch, network = batch_of((64, 96)), Eye()
-    merged, plain = TestTimeAugmentation()(network, batch), network(batch.images[0])
+    merged, plain = TestTimeAugmentation().maps(network, batch), network(batch.images[0])
     assert torch.equal(merged.heatmaps, plain.heatmaps)
     assert torch.equal(merged.tags, plain.tags)
 
@@ -163,8 +166,8 @@ def test_one_scale_without_a_mirror_is_no_augmentation():
 def test_the_maps_of_a_mirrored_image_are_the_mirrored_maps():
     order = [0, 2, 1, 4, 3]
     tta, batch, network = TestTimeAugmentation(flip=True, flip_index=order), batch_of((64, 96)), Eye()
-    straight = tta(network, batch)
-    mirrored = hflip(tta(network, replace(batch, images=[batch.images[0].flip(-1)])), order)
+    straight = tta.maps(network, batch)
+    mirrored = hflip(tta.maps(network, replace(batch, images=[batch.images[0].flip(-1)])), order)
     torch.testing.assert_close(mirrored.heatmaps, straight.heatmaps)
     # the tags of the two passes change places
     torch.testing.assert_close(mirrored.tags, straight.tags.roll(2, dims=2))
@@ -174,7 +177,7 @@ def test_the_maps_of_a_mirrored_image_are_the_mirrored_maps():
 def test_tags_are_kept_of_the_scales_asked_for(tags, kept):
     batch = batch_of((64, 64), (96, 96), (128, 128), (32, 32), scales=(1.0, 1.4, 2.0, 0.5))
     network = Eye()
-    merged = TestTimeAugmentation(tags=tags)(network, batch)
+    merged = TestTimeAugmentation(tags=tags).maps(network, batch)
     expected = [network(batch.images[i]).resize((16, 16)) for i in kept]
     torch.testing.assert_close(merged.tags, torch.cat([maps.tags for maps in expected], 2))
     views = [network(image).resize((16, 16)).heatmaps for image in batch.images]
@@ -183,14 +186,14 @@ def test_tags_are_kept_of_the_scales_asked_for(tags, kept):
 
 def test_without_a_scale_near_1_the_nearest_one_keeps_its_tags():
     batch = batch_of((32, 32), (128, 128), scales=(0.5, 2.0))
-    merged = TestTimeAugmentation(tags="near")(Eye(dims=1), batch)
+    merged = TestTimeAugmentation(tags="near").maps(Eye(dims=1), batch)
     assert merged.tags.shape[2] == 1
 
 
 @pytest.mark.parametrize(("size", "expected"), [("base", (16, 24)), ("largest", (32, 48)), ("input", (64, 96))])
 def test_maps_are_merged_at_the_size_asked_for(size, expected):
     batch = batch_of((64, 96), (128, 192), (32, 48), scales=(1.0, 2.0, 0.5))
-    merged = TestTimeAugmentation(size=size)(Eye(), batch)
+    merged = TestTimeAugmentation(size=size).maps(Eye(), batch)
     assert merged.size == expected
     assert tuple(merged.tags.shape[-2:]) == expected
 
@@ -200,7 +203,7 @@ def test_udp_maps_are_resized_with_aligned_corners():
     network = Eye()
     small, large = (network(image).heatmaps for image in batch.images)
     expected = (small + F.interpolate(large, size=(16, 16), mode="bilinear", align_corners=True)) / 2
-    torch.testing.assert_close(TestTimeAugmentation()(network, batch).heatmaps, expected)
+    torch.testing.assert_close(TestTimeAugmentation().maps(network, batch).heatmaps, expected)
 
 
 def test_heat_is_cut_off_and_outliers_are_dropped_image_by_image():
@@ -210,8 +213,8 @@ def test_heat_is_cut_off_and_outliers_are_dropped_image_by_image():
     first, second = torch.full((2, 3, 16, 16), 0.5), torch.full((2, 3, 16, 16), 3.0)
     second[1] = 100.0
     batch = replace(batch_of((16, 16), (16, 16), scales=(1.0, 2.0)), images=[first, second])
-    assert TestTimeAugmentation(max_heat=1.0)(network, batch).heatmaps.max() == 1
-    kept = TestTimeAugmentation(drop_above=5.0)(network, batch).heatmaps
+    assert TestTimeAugmentation(max_heat=1.0).maps(network, batch).heatmaps.max() == 1
+    kept = TestTimeAugmentation(drop_above=5.0).maps(network, batch).heatmaps
     assert kept[0].unique().tolist() == [1.75]
     assert kept[1].unique().tolist() == [0.25]
 
@@ -220,7 +223,7 @@ def test_the_network_is_not_changed_by_adding_up():
     batch, network = batch_of((64, 64), (128, 128), scales=(1.0, 2.0)), Eye()
     kept = network(batch.images[0])
     before = kept.heatmaps.clone()
-    TestTimeAugmentation()(lambda image: kept if image.shape[-1] == 64 else network(image), batch)
+    TestTimeAugmentation().maps(lambda image: kept if image.shape[-1] == 64 else network(image), batch)
     assert torch.equal(kept.heatmaps, before)
 
 

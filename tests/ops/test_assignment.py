@@ -1,4 +1,5 @@
 import itertools
+import zlib
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ from scipy.optimize import linear_sum_assignment
 
 from aemm.ops.assignment import assign
 from aemm.ops.grouping import group_by_tags
+from aemm.records import GroupingRules
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 3), (4, 7), (12, 12), (5, 30)])
@@ -32,6 +34,32 @@ def test_the_first_of_equally_cheap_columns_is_taken_in_the_order_of_rows():
     assert assign(np.array([[0.0, 0, 5], [5, 5, 0], [0, 9, 9]])).tolist() == [1, 2, 0]
 
 
+CHOSEN_BY_MUNKRES = 2100724668  # checksum of the columns that munkres 3.0.0 gives for `with_ties`, in Python
+
+
+def with_ties(count=400):
+    """Matrices in which many solutions cost the same, as rounded distances of tags make them."""
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        rows = int(rng.integers(1, 9))
+        cost = rng.integers(0, 3, (rows, rows + int(rng.integers(0, 5)))) * 100.0
+        yield cost - rng.uniform(0, 1, (rows, 1)) if i % 2 else cost
+
+
+def test_of_equal_solutions_it_chooses_as_munkres_300_did():
+    chosen = b"".join(assign(cost).astype(np.uint8).tobytes() for cost in with_ties())
+    assert zlib.crc32(chosen) == CHOSEN_BY_MUNKRES
+
+
+def test_of_equal_solutions_it_chooses_as_munkres_does(monkeypatch):
+    monkeypatch.setenv("PALDITA_NO_NATIVE", "1")  # read when it is imported: its solver in Python
+    munkres = pytest.importorskip("munkres", reason="munkres 3.0.0 is not installed")
+    if munkres.__version__ != "3.0.0":
+        pytest.skip(f"munkres {munkres.__version__} is installed, the reference is 3.0.0")
+    for cost in with_ties():
+        assert list(enumerate(assign(cost))) == munkres.Munkres().compute(cost.tolist())
+
+
 def test_no_rows_need_no_columns():
     assert assign(np.zeros((0, 3))).tolist() == []
 
@@ -42,11 +70,11 @@ TAGS = np.array([[[0.0], [0], [0]], [[5.0], [9], [5]]])
 
 
 def test_equal_tags_stay_apart():
-    assert group_by_tags(SCORES, TAGS, [0, 1]).tolist() == [[0, -1], [-1, 0], [-1, 1], [-1, 2]]
+    assert group_by_tags(SCORES, TAGS, GroupingRules([0, 1])).tolist() == [[0, -1], [-1, 0], [-1, 1], [-1, 2]]
 
 
 def test_equal_tags_overwrite_each_other_where_the_originals_are_copied():
-    pick = group_by_tags(SCORES, TAGS, [0, 1], equal_tags="overwrite")
+    pick = group_by_tags(SCORES, TAGS, GroupingRules([0, 1], equal_tags="overwrite"))
     assert pick.tolist() == [[0, -1], [-1, 2], [-1, 1]]
 
 
@@ -54,5 +82,5 @@ def test_overwriting_reaches_back_to_earlier_keypoints_and_forgets_their_tags():
     scores = np.array([[0.9], [0.8], [0.7]])
     tags = np.array([[[0.0, 0.0]], [[0.0, 40.0]], [[0.0, 40.2]]])
     # the second peak is too far to be matched, but its first dimension is that of the first
-    assert group_by_tags(scores, tags, [0, 1, 2], equal_tags="overwrite").tolist() == [[0, 0, 0]]
-    assert group_by_tags(scores, tags, [0, 1, 2]).tolist() == [[0, -1, -1], [-1, 0, 0]]
+    assert group_by_tags(scores, tags, GroupingRules([0, 1, 2], equal_tags="overwrite")).tolist() == [[0, 0, 0]]
+    assert group_by_tags(scores, tags, GroupingRules([0, 1, 2])).tolist() == [[0, -1, -1], [-1, 0, 0]]

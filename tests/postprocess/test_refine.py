@@ -33,7 +33,7 @@ def refiner(gain: float = 2.0, flip: bool = False, **settings) -> SinglePersonRe
     model = dict(
         type="Embedder",
         backbone=dict(type="DotBackbone", gain=gain),
-        head=dict(type="HeatmapHead", num_heatmaps=3, project=False),
+        head=dict(type="AEHead", num_heatmaps=3, tag_dims=0, project=False),
         decoder=dict(type="SinglePersonDecoder", skeleton=SKELETON, subpixel="gaussian"),
         tta=dict(type="TestTimeAugmentation", flip=flip),
     )
@@ -54,7 +54,7 @@ def people(*keypoints: np.ndarray, scores: np.ndarray | None = None) -> Instance
 
 def test_keypoints_move_to_where_the_network_sees_them():
     found = people(POINTS + np.array([[4, 3], [-5, 2], [3, -4]]))
-    better = refiner()(picture(), found)
+    better = refiner()(found, picture())
     np.testing.assert_allclose(better.keypoints[0], POINTS, atol=0.5)
     assert (better.keypoint_scores > 0.5).all()
     np.testing.assert_array_equal(better.scores, found.scores)
@@ -62,14 +62,14 @@ def test_keypoints_move_to_where_the_network_sees_them():
 
 def test_an_absent_keypoint_is_found():
     scores = np.array([[0.5, 0.0, 0.5]])
-    better = refiner()(picture(), people(np.where(scores[..., None] > 0, POINTS, 0)[0], scores=scores))
+    better = refiner()(people(np.where(scores[..., None] > 0, POINTS, 0)[0], scores=scores), picture())
     np.testing.assert_allclose(better.keypoints[0], POINTS, atol=0.5)
 
 
 def test_an_unsure_network_replaces_only_what_was_absent():
     scores = np.array([[0.5, 0.0, 0.5]])
     old = np.where(scores[..., None] > 0, POINTS - 3, 0)[0]
-    better = refiner(gain=0.1)(picture(), people(old, scores=scores))
+    better = refiner(gain=0.1)(people(old, scores=scores), picture())
     assert better.keypoint_scores[0, 1] < 0.15
     np.testing.assert_allclose(better.keypoints[0, 1], POINTS[1], atol=0.5)
     np.testing.assert_array_equal(better.keypoints[0, [0, 2]], old[[0, 2]])
@@ -78,7 +78,7 @@ def test_an_unsure_network_replaces_only_what_was_absent():
 @pytest.mark.parametrize(("near", "moves"), [(12.0, True), (8.0, False)])
 def test_a_person_with_whom_the_network_hardly_agrees_stays(near, moves):
     old = POINTS + np.array([[10, 0], [0, 40], [-40, 0]])  # only the first is within reach
-    better = refiner(near=near)(picture(), people(old))
+    better = refiner(near=near)(people(old), picture())
     assert np.allclose(better.keypoints[0], POINTS, atol=0.6) == moves
     if not moves:
         np.testing.assert_array_equal(better.keypoints[0], old.astype(np.float32))
@@ -87,7 +87,7 @@ def test_a_person_with_whom_the_network_hardly_agrees_stays(near, moves):
 @pytest.mark.parametrize("sizes", [(512,), (512, 400, 300), (400, 300)])
 def test_every_size_is_shown_to_the_network_with_all_people_in_one_batch(sizes):
     refine = refiner(sizes=sizes)
-    better = refine(picture(), people(POINTS + 2, POINTS - 2))
+    better = refine(people(POINTS + 2, POINTS - 2), picture())
     np.testing.assert_allclose(better.keypoints, np.stack([POINTS, POINTS]), atol=0.6)
     sides = {512: 512, 400: 448, 300: 320}  # padded to multiples of 64
     assert refine.model.backbone.shapes == [(2, 3, sides[size], sides[size]) for size in sizes]
@@ -96,7 +96,7 @@ def test_every_size_is_shown_to_the_network_with_all_people_in_one_batch(sizes):
 def test_a_mirrored_second_look_agrees():
     refine = refiner(flip=True)
     refine.model.backbone.forward = lambda image: (_mirror_aware(image),)
-    better = refine(picture(), people(POINTS + 3))
+    better = refine(people(POINTS + 3), picture())
     np.testing.assert_allclose(better.keypoints[0], POINTS, atol=0.6)
 
 
@@ -110,9 +110,9 @@ def _mirror_aware(image):
 def test_nobody_and_people_without_keypoints_are_left_alone():
     refine = refiner()
     nobody = people(POINTS)[np.zeros(0, int)]
-    assert refine(picture(), nobody) is nobody
+    assert refine(nobody, picture()) is nobody
     blank = people(POINTS * 0, scores=np.zeros((1, 3)))
-    assert refine(picture(), blank) is blank
+    assert refine(blank, picture()) is blank
     assert refine.model.backbone.shapes == []
 
 
@@ -123,37 +123,66 @@ def test_the_square_is_13_times_the_box_and_at_least_60_px_before_that():
 
 def test_a_size_that_cells_cannot_divide_is_refused():
     with pytest.raises(ValueError, match="stride"):
-        refiner(sizes=(302,))(picture(), people(POINTS))
+        refiner(sizes=(302,))(people(POINTS), picture())
 
 
 def test_weights_of_another_network_are_refused_and_read_only_when_needed(tmp_path):
     torch.save(dict(state_dict={"backbone.other": torch.zeros(1)}), tmp_path / "other.pth")
     refine = refiner(checkpoint=str(tmp_path / "other.pth"))
     with pytest.raises(ValueError, match="another network"):
-        refine(picture(), people(POINTS))
+        refine(people(POINTS), picture())
 
 
 def test_weights_are_loaded(tmp_path):
     state = refiner(gain=2.0).model.state_dict()
     torch.save(dict(state_dict=state), tmp_path / "good.pth")
-    better = refiner(gain=0.0, checkpoint=str(tmp_path / "good.pth"))(picture(), people(POINTS + 3))
+    better = refiner(gain=0.0, checkpoint=str(tmp_path / "good.pth"))(people(POINTS + 3), picture())
     np.testing.assert_allclose(better.keypoints[0], POINTS, atol=0.5)
 
 
 class Shift:
     """A postprocessor for tests."""
 
-    def __call__(self, image, found):
+    needs_image = True
+
+    def __call__(self, found, image):
         return people(found.keypoints[0] + image.shape[0])
 
 
-def test_the_model_hands_originals_to_its_postprocessors_or_says_what_is_missing(monkeypatch):
+class Count:
+    """One that looks at no image and remembers how many it saw."""
+
+    needs_image = False
+
+    def __init__(self):
+        self.seen = 0
+
+    def reset(self):
+        self.seen = 0
+
+    def __call__(self, found, image):
+        self.seen += 1
+        return found
+
+
+def test_the_model_hands_originals_to_its_postprocessors_or_says_what_is_missing():
     model = refiner().model
     assert isinstance(model, Embedder)
     model.postprocessors = [Shift()]
     batch = Batch([torch.zeros(1, 3, 64, 64)], [1], [(64, 64)], np.eye(3)[None])
-    with pytest.raises(ValueError, match="KeepOriginal"):
+    with pytest.raises(ValueError, match=r"Shift needs the original images.*KeepOriginal"):
         model(batch, mode="predict")
     batch.originals = [np.zeros((240, 320, 3), np.uint8)]
     (found,) = model(batch, mode="predict")
     assert found.keypoints.min() >= 240
+
+
+def test_postprocessors_that_need_no_image_run_without_and_forget_when_told():
+    model = refiner().model
+    model.postprocessors = [Count()]
+    batch = Batch([torch.zeros(1, 3, 64, 64)], [1], [(64, 64)], np.eye(3)[None])
+    model.predict(batch)
+    model.predict(batch)
+    assert model.postprocessors[0].seen == 2
+    model.reset()
+    assert model.postprocessors[0].seen == 0

@@ -28,6 +28,7 @@ from aemm.evaluation.functional.coco import evaluate_keypoints
 from aemm.geometry import apply_warp, round_up, scaling
 from aemm.models.decoders import PoseDecoder
 from aemm.ops.heatmap import TargetStyle
+from aemm.ops.true_maps import APART, tag_spots
 from aemm.registry import DECODERS
 from aemm.skeletons import build_skeleton
 from aemm.structures import Batch, Instances, Maps, Sample
@@ -85,18 +86,11 @@ def truth_maps(sample: Sample, stride: int, style: TargetStyle) -> Maps:
         style: of the targets.
 
     Returns:
-        Maps of one image, L = 1: the n-th person with a keypoint has the tag 10 n, cells of nobody -100.
+        Maps of one image, L = 1; the tags count the people with a keypoint inside the image.
     """
     (target,) = PoseTargets([stride], style=style).transform(sample).targets
-    assert target.tag_index is not None
-    channels, height, width = target.heatmaps.shape
-    tags = np.full((channels, height, width), -100.0, np.float32)
-    index = target.tag_index.numpy()
-    for reach in (3, 1, 0):  # where people meet, the nearer keypoint has the cell
-        for n, place in zip(*np.nonzero(index >= 0), strict=True):
-            k, cell = np.divmod(index[n, place], height * width)
-            y, x = np.divmod(cell, width)
-            tags[k, max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1] = 10.0 * n
+    assert target.tag_index is not None  # by default every stride has tags
+    tags = tag_spots(target.tag_index.numpy(), (len(target.heatmaps), *target.size))
     return Maps(target.heatmaps[None], torch.from_numpy(tags)[None, :, None])
 
 
@@ -108,32 +102,25 @@ def decode_truth(sample: Sample, stride: int, style: TargetStyle, decoder: PoseD
         people with the same keypoint in the same cell only one counts, and nobody who was not found by their tag.
     """
     height, width = sample.image.shape[:2]
-    batch = Batch(
-        [torch.zeros(1, 3, 1, 1).expand(1, 3, height, width)],
-        [sample.image_id],
-        [sample.image_size],
-        sample.warp[None],
-    )
+    image = torch.zeros(1, 3, 1, 1).expand(1, 3, height, width)
+    batch = Batch([image], [sample.image_id], [sample.image_size], sample.warp[None])
     maps = truth_maps(sample, stride, style)
     found = decoder(maps, batch)[0]
-    assert sample.keypoints is not None
-    assert sample.visible is not None
-    assert maps.tags is not None
-    assert found.tags is not None
-    assert found.keypoints is not None
-    assert found.keypoint_scores is not None
-    inside = (sample.visible > 0) & (sample.keypoints >= 0).all(-1) & (sample.keypoints < (width, height)).all(-1)
-    people, tags = np.flatnonzero(inside.any(1)), maps.tags[0, :, 0].numpy()
+    keypoints, visible = sample.need_keypoints()
+    inside = (visible > 0) & (keypoints >= 0).all(-1) & (keypoints < (width, height)).all(-1)
+    people = np.flatnonzero(inside.any(1))
+    tags, own = maps.need_tags()[0, :, 0].numpy(), found.tags
+    assert own is not None  # PoseDecoder gives them
     ways = []
-    for tag, points, scores in zip(found.tags[:, 0], found.keypoints, found.keypoint_scores, strict=True):
-        owner = round(float(tag) / 10)
-        if abs(tag - 10 * owner) > 0.01 or not 0 <= owner < len(people):
+    for tag, points, scores in zip(own[:, 0], *found.need_keypoints(), strict=True):
+        owner = round(float(tag) / APART)
+        if abs(tag - APART * owner) > 0.01 or not 0 <= owner < len(people):
             continue  # a person made of several
         n = people[owner]
         k = np.flatnonzero(inside[n] & (scores > 0))
-        x, y = (sample.keypoints[n, k] / stride).astype(int).T
-        k = k[tags[k, y, x] == 10 * owner]
-        ways.append((apply_warp(points[k], sample.warp) - sample.keypoints[n, k]) / stride)
+        x, y = (keypoints[n, k] / stride).astype(int).T
+        k = k[tags[k, y, x] == APART * owner]
+        ways.append((apply_warp(points[k], sample.warp) - keypoints[n, k]) / stride)
     return found, np.concatenate(ways) if ways else np.zeros((0, 2))
 
 
@@ -161,9 +148,7 @@ def decoding_cap(coco: COCO, pair: TargetStyle, side: int = 512, fit: str = "lon
     for sample in samples:
         found, way = decode_truth(sample, stride, pair, decoder)
         ways.append(way)
-        assert found.keypoints is not None
-        assert found.keypoint_scores is not None
-        pixels = found.keypoints - 0.5  # as annotations name them
+        pixels = found.need_keypoints()[0] - 0.5  # as annotations name them
         rows = replace(found, keypoints=pixels).keypoint_rows()
         for keypoints, score in zip(rows, found.scores.tolist(), strict=True):
             results.append(dict(image_id=found.image_id, category_id=1, keypoints=keypoints, score=score))

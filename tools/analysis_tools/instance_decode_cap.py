@@ -19,13 +19,14 @@ import torch
 from aemm.cli.arguments import add_config, parse_options
 from aemm.cli.outcome import ExitCode, run
 from aemm.datasets import SampleDataset, collate
-from aemm.datasets.transforms.instance_targets import InstanceTargets, coverage
+from aemm.datasets.transforms.instance_targets import InstanceTargets
 from aemm.engine import load_config, require
 from aemm.evaluation.functional.mask_ap import FoundMasks, TrueMasks, mask_ap
 from aemm.geometry import scaling
 from aemm.models.decoders import InstanceDecoder
-from aemm.ops.image import warp_image
+from aemm.ops.image import coverage, warp_image
 from aemm.ops.masks import encode_masks, mask_iou
+from aemm.ops.true_maps import true_mask_tags
 from aemm.registry import DATASETS, DECODERS
 from aemm.structures import Batch, Maps, Sample
 
@@ -46,14 +47,12 @@ def perfect_maps(
     """
     batch = collate([targets.transform(sample)])
     heatmaps = batch.targets[0].heatmaps
-    assert sample.masks is not None
-    assert sample.labels is not None
-    stride = targets.strides[0]
+    masks, labels = sample.need_masks()
+    values = np.zeros(len(labels), np.float32)
+    for label in np.unique(labels):
+        values[labels == label] = rng.permutation(int((labels == label).sum())) * spacing
     tags = np.zeros((targets.num_classes, dims, *heatmaps.shape[2:]), np.float32)
-    for label in np.unique(sample.labels):
-        shares = np.stack([coverage(mask, stride) for mask in sample.masks[sample.labels == label]])
-        values = rng.permutation(len(shares)) * spacing
-        tags[label, 0] = values[shares.argmax(0)]
+    tags[:, 0] = true_mask_tags(masks, labels, values, targets.num_classes, targets.strides[0])
     return Maps(heatmaps, torch.from_numpy(tags)[None]), batch
 
 
@@ -64,9 +63,9 @@ def brought_back(sample: Sample, stride: int) -> np.ndarray:
         sample: transformed.
         stride: input pixels per cell.
     """
-    assert sample.masks is not None
+    masks, _ = sample.need_masks()
     back = np.linalg.inv(sample.warp) @ scaling(stride)
-    found = [warp_image(coverage(mask, stride), back, sample.image_size) > 0.5 for mask in sample.masks]
+    found = [warp_image(coverage(mask, stride), back, sample.image_size) > 0.5 for mask in masks]
     return np.stack(found) if found else np.zeros((0, *sample.image_size), bool)
 
 
@@ -100,10 +99,10 @@ def decode_all(
         found[0].append(FoundMasks(encode_masks(alone), raw.labels, np.ones(len(alone))))
         maps, batch = perfect_maps(sample, targets, args.dims, args.spacing, rng)
         for noise, of_noise in zip(args.noise, found[1:], strict=True):
-            assert maps.tags is not None
-            disturbed = maps.tags + noise * torch.from_numpy(rng.standard_normal(maps.tags.shape)).float()
-            instances = decoder(Maps(maps.heatmaps, disturbed), batch)[0]
-            of_noise.append(FoundMasks(instances.masks, instances.labels, instances.scores))
+            tags = maps.need_tags()
+            disturbed = tags + noise * torch.from_numpy(rng.standard_normal(tags.shape)).float()
+            (instances,) = decoder(Maps(maps.heatmaps, disturbed), batch)
+            of_noise.append(FoundMasks(*instances.need_masks(), instances.scores))
     return truth, found
 
 

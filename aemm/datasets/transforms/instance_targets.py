@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
+from aemm.ops.image import coverage
 from aemm.registry import TRANSFORMS
 from aemm.structures import Sample, Targets
 
@@ -117,9 +117,3 @@ class InstanceTargets(BaseTransform):
             f"{type(self).__name__}(strides={self.strides}, num_classes={self.num_classes}, samples={self.samples}, "
             f"size_range={self.size_range}, tag_strides={self.tag_strides}, tag_per_class={self.tag_per_class})"
         )
-
-
-def coverage(mask: np.ndarray, stride: int) -> np.ndarray:
-    """Share of every cell ``(H / stride, W / stride)`` that a mask ``(H, W) bool`` covers."""
-    size = (mask.shape[1] // stride, mask.shape[0] // stride)
-    return cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)

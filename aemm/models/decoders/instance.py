@@ -89,9 +89,7 @@ class InstanceDecoder:
             )
         if len(maps.heatmaps) != len(batch):
             raise ValueError(f"heatmaps must be of the batch's {len(batch)} images, got {len(maps.heatmaps)}")
-        if maps.tags is None:
-            raise ValueError("maps.tags is None: pixels cannot be grouped without tags")
-        heatmaps, tags = maps.heatmaps.float(), maps.tags.float()
+        heatmaps, tags = maps.heatmaps.float(), maps.need_tags().float()
         unit = tags.shape[2] ** 0.5 if self.distance == "rms" else 1.0
         radius, bandwidth = self.radius * unit, self.bandwidth * unit
         found = []

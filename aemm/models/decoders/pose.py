@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from aemm.geometry import apply_warp
-from aemm.ops.grouping import fill_missing, group_by_tags
+from aemm.ops.grouping import Picked, group_by_tags, read_picks
 from aemm.ops.heatmap import SubpixelKind, TieRule, subpixel, top_peaks
+from aemm.ops.lookup import fill_missing
 from aemm.ops.maps import clear_padding
-from aemm.records import AssignmentTie, EqualTags, TagDistance, check_choice
+from aemm.records import AssignmentTie, EqualTags, GroupingRules, TagDistance, check_choice
 from aemm.registry import DECODERS
 from aemm.skeletons import Skeleton, build_skeleton
 from aemm.structures import Batch, Instances, Maps
@@ -27,6 +28,8 @@ Padding = Literal["keep", "clear"]
 class PoseDecoder:
     """Group the peaks of every image into people, in the pixels of the original image.
 
+    Three steps: the peaks of the maps, on their device; their grouping, which needs plain arrays and the decoder's
+    ``rules`` alone, so that it can run in another process or without torch; and from picks and maps to people.
     Everything is computed in float32. The defaults are those of HigherHRNet; where the authors' code
     differs is said at each argument.
 
@@ -37,8 +40,8 @@ class PoseDecoder:
         threshold: a peak scores more than this.
         tag_threshold: largest distance, exclusive, between the tag of a peak and of the instance it joins.
         distance: of tags in grouping, 'l2', or 'rms' which divides by L under the root (authors).
-        assignment_tie: which of several equally cheap assignments is taken, see
-            :func:`aemm.ops.grouping.group_by_tags`.
+        assignment_tie: which of several equally cheap assignments is taken, see ``tie`` of
+            :class:`aemm.records.GroupingRules`.
         equal_tags: whether instances started with exactly equal tags stay 'apart', or one 'overwrite's the
             other (authors, HigherHRNet), see there.
         max_matched: only this many instances, the first ones, can gain keypoints.
@@ -59,6 +62,7 @@ class PoseDecoder:
 
     Attributes:
         flip_index: the channel that each heatmap becomes in a mirrored image.
+        rules: of the grouping, see :func:`aemm.ops.grouping.group_by_tags`.
 
     Raises:
         ValueError: an argument is out of range, or the skeleton is not valid.
@@ -86,9 +90,6 @@ class PoseDecoder:
         grouping_order: Sequence[int] | None = None,
         filled_subpixel: SubpixelKind | None = None,
     ) -> None:
-        check_choice("distance", distance, TagDistance)
-        check_choice("assignment_tie", assignment_tie, AssignmentTie)
-        check_choice("equal_tags", equal_tags, EqualTags)
         check_choice("filled_score", filled_score, FilledScore)
         check_choice("filled_border", filled_border, FilledBorder)
         filled_subpixel = subpixel if filled_subpixel is None else filled_subpixel
@@ -96,23 +97,26 @@ class PoseDecoder:
         check_choice("filled_subpixel", filled_subpixel, SubpixelKind)
         check_choice("tie", tie, TieRule)
         check_choice("padding", padding, Padding)
-        if max_matched < 1 or (max_instances is not None and max_instances < 1):
-            raise ValueError(
-                f"max_matched and max_instances must be at least 1, got {max_matched} and {max_instances}; "
-                "max_instances=None returns all"
-            )
+        if max_instances is not None and max_instances < 1:
+            raise ValueError(f"max_instances must be at least 1, got {max_instances}; max_instances=None returns all")
         self.skeleton = build_skeleton(skeleton)
         self.flip_index = self.skeleton.flip_index
-        self.grouping_order = self.skeleton.grouping_order if grouping_order is None else tuple(grouping_order)
-        if sorted(self.grouping_order) != list(range(len(self.skeleton))):
+        order = self.skeleton.grouping_order if grouping_order is None else tuple(grouping_order)
+        if sorted(order) != list(range(len(self.skeleton))):
             raise ValueError(
                 f"grouping_order must hold each of the {len(self.skeleton)} keypoints of skeleton "
-                f"{self.skeleton.name!r} once, 0 to {len(self.skeleton) - 1}, got {list(self.grouping_order)}"
+                f"{self.skeleton.name!r} once, 0 to {len(self.skeleton) - 1}, got {list(order)}"
             )
+        self.rules = GroupingRules(
+            order,
+            tag_threshold,
+            distance,
+            max_matched,
+            stop_when_full,
+            tie=assignment_tie,
+            equal_tags=equal_tags,
+        )
         self.window, self.max_peaks, self.threshold = window, max_peaks, threshold
-        self.tag_threshold, self.distance, self.assignment_tie = tag_threshold, distance, assignment_tie
-        self.equal_tags = equal_tags
-        self.max_matched, self.stop_when_full = max_matched, stop_when_full
         self.fill_missing, self.filled_score, self.filled_border = fill_missing, filled_score, filled_border
         self.subpixel, self.filled_subpixel = subpixel, filled_subpixel
         self.tie, self.padding = tie, padding
@@ -134,6 +138,18 @@ class PoseDecoder:
         Raises:
             ValueError: the maps do not fit the skeleton or the batch, or have no tags.
         """
+        maps = self._checked(maps, batch)
+        peaks = top_peaks(maps, self.max_peaks, self.threshold, self.window)
+        scores, cells, tags = (value.cpu().numpy() for value in (peaks.scores, peaks.cells, peaks.tags))
+        picks = [group_by_tags(scores[b], tags[b], self.rules) for b in range(len(batch))]
+        found = []
+        for b, pick in enumerate(picks):
+            people = read_picks(scores[b], cells[b], tags[b], pick, self.max_instances)
+            found.append(self._instances(maps, batch, b, people, torch.from_numpy(cells[b])))
+        return found
+
+    def _checked(self, maps: Maps, batch: Batch) -> Maps:
+        """The maps in float32, their padding as it is to be, once they fit skeleton and batch."""
         channels = maps.heatmaps.shape[1]
         if channels != len(self.skeleton):
             raise ValueError(
@@ -143,61 +159,44 @@ class PoseDecoder:
         if len(maps.heatmaps) != len(batch):
             raise ValueError(f"heatmaps must be of the batch's {len(batch)} images, got {len(maps.heatmaps)}")
         maps = maps.float()
-        if self.padding == "clear":
-            maps = Maps(clear_padding(maps.heatmaps, batch), maps.tags)
-        peaks = top_peaks(maps, self.max_peaks, self.threshold, self.window)
-        scores, cells, tags = (value.cpu().numpy() for value in (peaks.scores, peaks.cells, peaks.tags))
-        return [self._decode(maps, b, scores[b], cells[b], tags[b], batch) for b in range(len(batch))]
+        return Maps(clear_padding(maps.heatmaps, batch), maps.tags) if self.padding == "clear" else maps
 
-    def _decode(
-        self, maps: Maps, b: int, scores: np.ndarray, cells: np.ndarray, tags: np.ndarray, batch: Batch
-    ) -> Instances:
-        """People of image ``b``, whose peaks are ``(K, M)``, ``(K, M, 2)`` and ``(K, M, L)``."""
-        pick = group_by_tags(
-            scores,
-            tags,
-            self.grouping_order,
-            self.tag_threshold,
-            self.distance,
-            self.max_matched,
-            self.stop_when_full,
-            self.assignment_tie,
-            self.equal_tags,
-        )
-        channel = np.arange(pick.shape[1])
-        present = pick >= 0
-        keypoint_scores = np.where(present, scores[channel, pick], 0)  # (N, K)
-        instance_scores = keypoint_scores.mean(1)
-        if self.max_instances is not None and len(pick) > self.max_instances:
-            best = np.sort(np.argsort(-instance_scores, kind="stable")[: self.max_instances])
-            pick, present = pick[best], present[best]
-            keypoint_scores, instance_scores = keypoint_scores[best], instance_scores[best]
-        found = np.where(present[..., None], tags[channel, pick], 0)  # (N, K, L)
-        reference = found.sum(1) / present.sum(1, keepdims=True, dtype=np.float32)
+    def _instances(self, maps: Maps, batch: Batch, b: int, people: Picked, likely: Tensor) -> Instances:
+        """People of image ``b`` in its pixels.
 
-        heatmaps = maps.heatmaps[b]
-        at = torch.from_numpy(cells[channel, pick]).to(heatmaps.device)  # (N, K, 2)
-        absent = torch.from_numpy(~present).to(heatmaps.device)
-        if self.fill_missing and not present.all():
-            assert maps.tags is not None
-            own = torch.from_numpy(reference).to(heatmaps.device)
-            looked_up = fill_missing(heatmaps, maps.tags[b], own, absent, torch.from_numpy(cells))
-            at = torch.where(absent[..., None], looked_up, at)
-            keypoint_scores = np.where(present, keypoint_scores, self._filled_scores(heatmaps, at))
-        points = subpixel(heatmaps, at, self.subpixel, self.tie)
-        if self.filled_border == "authors" or self.filled_subpixel != self.subpixel:
-            last = (heatmaps.shape[1] - 1, heatmaps.shape[0] - 1) if self.filled_border == "authors" else None
-            filled = subpixel(heatmaps, at, self.filled_subpixel, self.tie, last)
-            points = torch.where(absent[..., None], filled, points)
-        keypoints = apply_warp(points.cpu().double().numpy(), batch.map_warp(b, maps.size)).astype(np.float32)
+        Args:
+            maps: of the batch.
+            batch: its warps, identifiers and sizes.
+            b: which image.
+            people: N of them, as their peaks tell.
+            likely: ``(K, M, 2)`` cells at which absent keypoints are looked for first.
+        """
+        heatmaps, keypoint_scores = maps.heatmaps[b], people.keypoint_scores
+        cells = torch.from_numpy(people.cells).to(heatmaps.device)  # (N, K, 2)
+        absent = torch.from_numpy(~people.present).to(heatmaps.device)
+        if self.fill_missing and not people.present.all():
+            own = torch.from_numpy(people.tags).to(heatmaps.device)
+            looked_up = fill_missing(heatmaps, maps.need_tags()[b], own, absent, likely)
+            cells = torch.where(absent[..., None], looked_up, cells)
+            keypoint_scores = np.where(people.present, keypoint_scores, self._filled_scores(heatmaps, cells))
+        points = self._points(heatmaps, cells, absent).cpu().double().numpy()
+        keypoints = apply_warp(points, batch.map_warp(b, maps.size)).astype(np.float32)
         return Instances(
             image_id=batch.image_ids[b],
             image_size=batch.image_sizes[b],
-            scores=instance_scores,
-            tags=reference,
+            scores=people.scores,
+            tags=people.tags,
             keypoints=np.where(keypoint_scores[..., None] > 0, keypoints, 0),
             keypoint_scores=keypoint_scores,
         )
+
+    def _points(self, heatmaps: Tensor, cells: Tensor, absent: Tensor) -> Tensor:
+        """Map coordinates ``(N, K, 2)`` of ``cells``; those ``absent`` had no peak and were looked up, if anything."""
+        points = subpixel(heatmaps, cells, self.subpixel, self.tie)
+        if self.filled_border == "map" and self.filled_subpixel == self.subpixel:
+            return points
+        last = (heatmaps.shape[1] - 1, heatmaps.shape[0] - 1) if self.filled_border == "authors" else None
+        return torch.where(absent[..., None], subpixel(heatmaps, cells, self.filled_subpixel, self.tie, last), points)
 
     def _filled_scores(self, heatmaps: Tensor, cells: Tensor) -> np.ndarray:
         """Scores ``(N, K)`` that filled keypoints at ``cells`` get; 0 where the map is not positive."""

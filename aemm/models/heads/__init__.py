@@ -1,7 +1,6 @@
 """Heads: features to maps, maps to losses."""
 
 from aemm.models.heads.ae_head import AEHead
-from aemm.models.heads.heatmap_head import HeatmapHead
 from aemm.models.heads.higher_head import HigherHead
 
-__all__ = ["AEHead", "HeatmapHead", "HigherHead"]
+__all__ = ["AEHead", "HigherHead"]

@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from aemm.models.heads.stages import check_stages, split_maps, stage_losses
+from aemm.models.heads.stages import check_stages, split_maps, spread_of, stage_losses
 from aemm.models.layers import upsampling
 from aemm.ops.tags import add_coordinates
 from aemm.registry import MODELS
@@ -23,7 +23,7 @@ class AEHead(BaseModule):
     Args:
         num_heatmaps: C, keypoints or classes.
         in_channels: channels of each feature map; the model passes what its backbone declares.
-        tag_dims: L, dimensions of a tag.
+        tag_dims: L, dimensions of a tag; 0 = no tags, for networks that look at one person at a time.
         tag_per_keypoint: a tag map for each heatmap (T = C), or one shared by all (T = 1).
         project: add a 1x1 convolution to each feature map; False where the backbone gives the maps.
         deconv_channels: of transposed convolutions before it, each doubling the sides of a feature map;
@@ -39,7 +39,8 @@ class AEHead(BaseModule):
 
     Raises:
         ValueError: ``stages`` is unknown, the backbone gives too few channels to split, there are
-            deconvolutions without a projection, or coordinates without two dimensions to add them to.
+            deconvolutions without a projection, coordinates without two dimensions to add them to, or settings
+            of tags without tags.
 
     Reference: Newell et al. 2017, section 3.2; Xiao et al., Simple baselines for human pose estimation (ECCV 2018).
     """
@@ -61,6 +62,8 @@ class AEHead(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         check_stages(stages)
+        if tag_dims == 0 and not (grouping_loss is None and tag_std is None):
+            raise ValueError("tag_dims=0 leaves no tags to draw or to group; drop tag_std and grouping_loss")
         if coordinate_scale is not None and (tag_dims < 2 or coordinate_scale <= 0):
             raise ValueError(
                 f"coordinate_scale adds x and y to tags of tag_dims >= 2 and is positive, got coordinate_scale="
@@ -68,7 +71,7 @@ class AEHead(BaseModule):
             )
         self.coordinate_scale = coordinate_scale
         self.num_heatmaps, self.tag_dims, self.stages = num_heatmaps, tag_dims, stages
-        self.num_tags = num_heatmaps if tag_per_keypoint else 1
+        self.num_tags = (num_heatmaps if tag_per_keypoint else 1) if tag_dims else 0
         self.out_channels = num_heatmaps + self.num_tags * tag_dims
         self.deconvs, self.convs = nn.ModuleList(), nn.ModuleList()
         if project:
@@ -81,9 +84,8 @@ class AEHead(BaseModule):
                 f"{tag_dims} dimensions), but the backbone gives {min(in_channels)}; set its out_channels"
             )
         self.heatmap_loss = MODELS.build(heatmap_loss or dict(type="HeatmapMSELoss"))
-        self.grouping_loss = MODELS.build(
-            grouping_loss or dict(type="GroupingLoss", pull_weight=1e-3, push_weight=1e-3)
-        )
+        grouping_loss = grouping_loss or dict(type="GroupingLoss", pull_weight=1e-3, push_weight=1e-3)
+        self.grouping_loss = MODELS.build(grouping_loss) if tag_dims else None
 
     def _add_projections(
         self, in_channels: Sequence[int], deconv_channels: Sequence[int], tag_std: float | None
@@ -107,12 +109,13 @@ class AEHead(BaseModule):
         stages = [split_maps(x, self.num_heatmaps, self.num_tags, self.tag_dims) for x in feats]
         if self.coordinate_scale is None:
             return stages
-        return [Maps(m.heatmaps, add_coordinates(m.tags, self.coordinate_scale)) for m in stages if m.tags is not None]
+        return [Maps(stage.heatmaps, add_coordinates(stage.need_tags(), self.coordinate_scale)) for stage in stages]
 
     def loss(self, stages: list[Maps], targets: list[Targets]) -> dict[str, Tensor]:
-        """Losses of all stages, see :func:`aemm.models.heads.stages.stage_losses`."""
+        """Losses of all stages, see :func:`aemm.models.heads.stages.stage_losses`, and the spread of decoded tags."""
         every = (True,) * len(stages)
-        return stage_losses(stages, targets, self.heatmap_loss, self.grouping_loss, self.stages, every)
+        losses = stage_losses(stages, targets, self.heatmap_loss, self.grouping_loss, self.stages, every)
+        return losses | spread_of(stages[-1], targets)
 
     def predict(self, stages: list[Maps]) -> Maps:
         """The maps to decode: those of the last stage."""

@@ -9,7 +9,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from aemm.models.heads.stages import check_stages, split_maps, stage_losses
+from aemm.models.heads.stages import check_stages, split_maps, spread_of, stage_losses
 from aemm.models.layers import BasicBlock, residual_layer, upsampling
 from aemm.ops.maps import merge_maps
 from aemm.registry import MODELS
@@ -127,8 +127,10 @@ class HigherHead(BaseModule):
         return [split_maps(y, self.num_heatmaps, t, self.tag_dims) for y, t in zip(found, tags, strict=True)]
 
     def loss(self, stages: list[Maps], targets: list[Targets]) -> dict[str, Tensor]:
-        """Losses of all stages, see :func:`aemm.models.heads.stages.stage_losses`."""
-        return stage_losses(stages, targets, self.heatmap_loss, self.grouping_loss, self.stages, self.train_heatmaps)
+        """Losses of all stages, see :func:`aemm.models.heads.stages.stage_losses`, and the spread of decoded tags."""
+        losses = stage_losses(stages, targets, self.heatmap_loss, self.grouping_loss, self.stages, self.train_heatmaps)
+        decoded = [stage for stage, test in zip(stages, self.test_tags, strict=True) if test]
+        return losses | spread_of(decoded[-1], targets) if decoded else losses
 
     def predict(self, stages: list[Maps]) -> Maps:
         """The maps to decode, at the size of the finest stage: mean of the heatmaps, tags side by side along L.

@@ -55,7 +55,7 @@ def stage_losses(
     stages: Sequence[Maps],
     targets: Sequence[Targets],
     heatmap_loss: nn.Module,
-    grouping_loss: nn.Module,
+    grouping_loss: nn.Module | None,
     combine: str,
     train_heatmaps: Sequence[bool],
 ) -> dict[str, Tensor]:
@@ -64,34 +64,60 @@ def stage_losses(
     Args:
         stages: maps of every stage; those with tags are trained to group.
         targets: one for each size.
-        heatmap_loss: of ``(heatmaps, target, weight)``.
-        grouping_loss: of ``(tags, tag_index)``, gives pull and push.
+        heatmap_loss: of ``(heatmaps, target, weight)``, gives terms by name.
+        grouping_loss: of ``(tags, tag_index)``, likewise; None where no stage has tags.
         combine: ``'mean'`` or ``'sum'`` over the stages.
         train_heatmaps: for each stage whether its heatmaps are trained.
 
     Returns:
-        ``loss_heatmap``, ``loss_pull``, ``loss_push``, and ``tag_spread`` (a diagnostic, no part of
-        the objective) where an image holds two instances or more.
+        Every term that a loss gave, such as ``loss_heatmap``, ``loss_pull`` and ``loss_push``.
 
     Raises:
-        ValueError: a stage meets no target of its size, or has tags where the target has none.
+        ValueError: a stage meets no target of its size, or has tags where the target has none; or a loss gives
+            no terms by name.
     """
-    sums: dict[str, list[Tensor]] = {"loss_heatmap": [], "loss_pull": [], "loss_push": []}
-    spread = None
+    parts: dict[str, list[Tensor]] = {}
     for maps, has_heatmaps in zip(stages, train_heatmaps, strict=True):
         target = target_of(maps, targets)
-        if has_heatmaps:
-            sums["loss_heatmap"].append(heatmap_loss(maps.heatmaps, target.heatmaps, target.weight))
-        if maps.tags is not None:
-            if target.tag_index is None:
-                raise ValueError(
-                    f"a stage predicts tags of {maps.size} cells, but the target of that size has no tag_index; "
-                    "check tag_strides of the targets"
-                )
-            pull, push = grouping_loss(maps.tags, target.tag_index)
-            sums["loss_pull"].append(pull)
-            sums["loss_push"].append(push)
-            spread = tag_spread(maps.tags, target.tag_index)
+        terms = _terms(heatmap_loss, maps.heatmaps, target.heatmaps, target.weight) if has_heatmaps else []
+        if maps.tags is not None and grouping_loss is not None:
+            terms += _terms(grouping_loss, maps.tags, need_tag_index(maps, target))
+        for name, value in terms:
+            parts.setdefault(name, []).append(value)
     share = 1 / len(stages) if combine == "mean" else 1.0
-    losses = {name: torch.stack(parts).sum() * share for name, parts in sums.items() if parts}
-    return losses if spread is None else losses | {"tag_spread": spread}
+    return {name: torch.stack(values).sum() * share for name, values in parts.items()}
+
+
+def _terms(loss: nn.Module, *arguments: Tensor) -> list[tuple[str, Tensor]]:
+    """Name and value of every term of a loss."""
+    terms = loss(*arguments)
+    if not isinstance(terms, dict):
+        raise ValueError(
+            f"{type(loss).__name__} must return its terms by name, such as {{'loss_heatmap': value}}, "
+            f"got {type(terms).__name__}"
+        )
+    return list(terms.items())
+
+
+def need_tag_index(maps: Maps, target: Targets) -> Tensor:
+    """Where the tags of a stage are read, ``(B, N, P)``.
+
+    Raises:
+        ValueError: the target has no such places.
+    """
+    if target.tag_index is None:
+        raise ValueError(
+            f"a stage predicts tags of {maps.size} cells, but the target of that size has no tag_index; "
+            "check tag_strides of the targets"
+        )
+    return target.tag_index
+
+
+def spread_of(maps: Maps, targets: Sequence[Targets]) -> dict[str, Tensor]:
+    """``tag_spread`` of the stage that is decoded, a diagnostic and no part of the objective; empty without tags.
+
+    See :func:`aemm.ops.tags.tag_spread`.
+    """
+    if maps.tags is None:
+        return {}
+    return {"tag_spread": tag_spread(maps.tags, need_tag_index(maps, target_of(maps, targets)))}

@@ -43,21 +43,21 @@ class GroupingLoss(nn.Module):
         self.form, self.sigma = form, sigma
         self.pull_weight, self.push_weight = pull_weight, push_weight
 
-    def forward(self, tags: Tensor, tag_index: Tensor) -> tuple[Tensor, Tensor]:
-        """Weighted pull and push.
+    def forward(self, tags: Tensor, tag_index: Tensor) -> dict[str, Tensor]:
+        """Weighted ``loss_pull`` and ``loss_push``.
 
         Args:
             tags: ``(B, T, L, h, w)``.
             tag_index: ``(B, N, P) int64`` flat into ``(T, h, w)``, -1 = absent.
 
         Returns:
-            Two scalars, the mean over the B images.
+            Scalars, the mean over the B images.
         """
         with torch.autocast(tags.device.type, enabled=False):
             found, present = gather_tags(tags, tag_index)
             mean, valid = reference_tags(found, present)
             pull, push = self._per_image(found, present, mean, valid)
-        return pull.mean() * self.pull_weight, push.mean() * self.push_weight
+        return {"loss_pull": pull.mean() * self.pull_weight, "loss_push": push.mean() * self.push_weight}
 
     def _per_image(self, found: Tensor, present: Tensor, mean: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """Pull and push ``(B,)`` of every image."""

@@ -23,8 +23,8 @@ class HeatmapMSELoss(nn.Module):
         super().__init__()
         self.weight = weight
 
-    def forward(self, heatmaps: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """Scalar loss in fp32.
+    def forward(self, heatmaps: Tensor, target: Tensor, weight: Tensor) -> dict[str, Tensor]:
+        """``loss_heatmap``, a scalar in fp32.
 
         Args:
             heatmaps: ``(B, C, h, w)`` predicted.
@@ -32,4 +32,4 @@ class HeatmapMSELoss(nn.Module):
             weight: ``(B, h, w)``, 0 = ignore.
         """
         error = (heatmaps.float() - target.float()).square() * weight[:, None]
-        return error.mean() * self.weight
+        return {"loss_heatmap": error.mean() * self.weight}

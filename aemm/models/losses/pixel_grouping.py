@@ -49,8 +49,8 @@ class PixelGroupingLoss(nn.Module):
         self.normalize, self.sigma = normalize, sigma
         self.pull_weight, self.push_weight = pull_weight, push_weight
 
-    def forward(self, tags: Tensor, tag_index: Tensor) -> tuple[Tensor, Tensor]:
-        """Weighted pull and push.
+    def forward(self, tags: Tensor, tag_index: Tensor) -> dict[str, Tensor]:
+        """Weighted ``loss_pull`` and ``loss_push``.
 
         Args:
             tags: ``(B, T, L, h, w)``.
@@ -58,13 +58,13 @@ class PixelGroupingLoss(nn.Module):
                 instance is never absent unless all are, and all lie in one tag map.
 
         Returns:
-            Two scalars, the mean over the B images.
+            Scalars, the mean over the B images.
         """
         with torch.autocast(tags.device.type, enabled=False):
             found, present = gather_tags(tags, tag_index)  # (B, N, P, L)
             plane = tag_index.amax(2).div(tags.shape[3] * tags.shape[4], rounding_mode="floor")  # (B, N)
             pull, push = self._pull(found, present), self._push(found, present, plane)
-        return pull.mean() * self.pull_weight, push.mean() * self.push_weight
+        return {"loss_pull": pull.mean() * self.pull_weight, "loss_push": push.mean() * self.push_weight}
 
     def _pull(self, found: Tensor, present: Tensor) -> Tensor:
         """Pull ``(B,)``: over all pairs of S pixels, squared distances sum to 2 S times those to the mean."""

@@ -7,7 +7,7 @@ single_person = dict(
     type="Embedder",
     data_preprocessor=dict(type="Preprocessor"),
     backbone=dict(type="HourglassAE", out_channels=17, stacks=4, width=256, growth=128),
-    head=dict(type="HeatmapHead", num_heatmaps=17, project=False, stages="mean"),
+    head=dict(type="AEHead", num_heatmaps=17, tag_dims=0, project=False, stages="mean"),
     decoder=dict(type="SinglePersonDecoder", skeleton="coco", subpixel="quarter"),
     tta=dict(type="TestTimeAugmentation", flip=True),
 )

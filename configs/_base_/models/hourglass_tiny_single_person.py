@@ -14,7 +14,11 @@ single_person = dict(
         norm_cfg=dict(type="BN"),
     ),
     head=dict(
-        type="HeatmapHead", num_heatmaps=17, project=False, heatmap_loss=dict(type="HeatmapMSELoss", weight=10.0)
+        type="AEHead",
+        num_heatmaps=17,
+        tag_dims=0,
+        project=False,
+        heatmap_loss=dict(type="HeatmapMSELoss", weight=10.0),
     ),
     decoder=dict(type="SinglePersonDecoder", skeleton="coco", subpixel="gaussian"),
     tta=dict(type="TestTimeAugmentation", flip=True),

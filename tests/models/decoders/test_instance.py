@@ -171,7 +171,7 @@ def test_what_does_not_fit_is_refused():
         InstanceDecoder(3)(maps, batch)
     with pytest.raises(ValueError, match="the batch's 2 images"):
         InstanceDecoder(2)(maps, _batch((64, 64), count=2))
-    with pytest.raises(ValueError, match="without tags"):
+    with pytest.raises(ValueError, match=r"tags must be .* got None"):
         InstanceDecoder(2)(Maps(maps.heatmaps), batch)
     for wrong in (dict(threshold=0), dict(radius=-1), dict(min_cells=0), dict(max_instances=0)):
         with pytest.raises(ValueError, match=next(iter(wrong))):

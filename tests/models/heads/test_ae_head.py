@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from aemm.models import AEHead
+from aemm.ops.tags import tag_spread
 from aemm.structures import Maps, Targets
 
 K = 3
@@ -81,3 +82,28 @@ def test_the_last_stage_is_decoded():
     head = AEHead(num_heatmaps=K, in_channels=(6, 6), project=False)
     stages = [Maps(torch.rand(1, K, 4, 4)), Maps(torch.rand(1, K, 4, 4))]
     assert head.predict(stages) is stages[1]
+
+
+@pytest.mark.parametrize("project", [True, False])
+def test_without_tag_dimensions_there_are_only_heatmaps_to_learn(project):
+    head = AEHead(num_heatmaps=K, in_channels=(4, 4), tag_dims=0, project=project)
+    stages = head((torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8)))
+    assert [stage.heatmaps.shape for stage in stages] == [(1, K, 8, 8)] * 2
+    assert all(stage.tags is None for stage in stages)
+    assert set(head.loss(stages, [targets_of(8, tags=False)])) == {"loss_heatmap"}
+    assert all(conv.out_channels == K for conv in head.convs)
+
+
+@pytest.mark.parametrize("wrong", [dict(tag_std=0.2), dict(grouping_loss=dict(type="GroupingLoss"))])
+def test_settings_of_tags_without_tags_are_refused(wrong):
+    with pytest.raises(ValueError, match="tag_dims=0 leaves no tags to draw or to group; drop tag_std and groupi"):
+        AEHead(num_heatmaps=K, in_channels=(4,), tag_dims=0, **wrong)
+
+
+def test_the_spread_is_that_of_the_stage_that_is_decoded():
+    head = AEHead(num_heatmaps=K, in_channels=(6, 6), project=False)
+    stages = head((torch.randn(1, 6, 8, 8), torch.randn(1, 6, 8, 8)))
+    target = targets_of(8)
+    for stage in stages:
+        own = tag_spread(stage.tags, target.tag_index)
+        assert (head.loss(stages, [target])["tag_spread"] == own) == (stage is stages[-1])

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from aemm.models import HigherHead
+from aemm.ops.tags import tag_spread
 from aemm.structures import Maps, Targets
 
 K, WIDTH = 3, 8
@@ -64,11 +65,11 @@ def test_only_what_a_stage_carries_is_trained():
         losses = head.loss(stages, targets)
         by_size = {4: targets[1], 8: targets[0]}
         expected = sum(
-            head.heatmap_loss(stages[i].heatmaps, (t := by_size[stages[i].size[0]]).heatmaps, t.weight)
+            head.heatmap_loss(stages[i].heatmaps, (t := by_size[stages[i].size[0]]).heatmaps, t.weight)["loss_heatmap"]
             for i in heatmaps
         )
         torch.testing.assert_close(losses["loss_heatmap"], expected)
-        pulls = [head.grouping_loss(stages[i].tags, by_size[stages[i].size[0]].tag_index)[0] for i in tags]
+        pulls = [head.grouping_loss(stages[i].tags, by_size[stages[i].size[0]].tag_index)["loss_pull"] for i in tags]
         torch.testing.assert_close(losses["loss_pull"], sum(pulls))
 
 
@@ -113,3 +114,13 @@ def test_stages_that_contradict_each_other_are_refused(settings, message):
 def test_several_feature_maps_are_refused():
     with pytest.raises(ValueError, match="takes one feature map, but the backbone gives 2; use AEHead"):
         HigherHead(num_heatmaps=K, in_channels=(4, 8))
+
+
+def test_the_spread_is_that_of_decoded_tags_alone():
+    x, targets = torch.randn(1, WIDTH, 4, 4), [targets_of(8), targets_of(4)]
+    head = head_of(**flags(2, test_tags=(True, False)))
+    stages = head((x,))
+    torch.testing.assert_close(
+        head.loss(stages, targets)["tag_spread"], tag_spread(stages[0].tags, targets[1].tag_index)
+    )
+    assert "tag_spread" not in head_of(**flags(2, test_tags=(False, False))).loss(stages, targets)

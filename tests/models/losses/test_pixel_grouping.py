@@ -45,17 +45,17 @@ def test_loss_equals_the_loop(normalize, sigma, classes, dims):
     index[1, 3] = -1
     got = PixelGroupingLoss(normalize, sigma=sigma)(tags, index)
     expected = _by_loops(tags, index, normalize, sigma)
-    np.testing.assert_allclose([v.item() for v in got], [v.item() for v in expected], rtol=1e-5)
+    np.testing.assert_allclose([v.item() for v in got.values()], [v.item() for v in expected], rtol=1e-5)
     assert all(v > 0 for v in expected)
 
 
 def test_two_instances_by_hand():
     tags = torch.tensor([0.0, 1.0, 3.0, 3.0]).view(1, 1, 1, 1, 4)
     index = torch.tensor([[[0, 1], [2, 3]]])
-    pull, push = PixelGroupingLoss(normalize=False)(tags, index)
+    pull, push = PixelGroupingLoss(normalize=False)(tags, index).values()
     assert pull.item() == pytest.approx(2)  # (0, 1) and (1, 0)
     assert push.item() == pytest.approx(2 * 2 * (np.exp(-9 / 2) + np.exp(-4 / 2)))
-    pull, push = PixelGroupingLoss(normalize=True)(tags, index)
+    pull, push = PixelGroupingLoss(normalize=True)(tags, index).values()
     assert pull.item() == pytest.approx(0.5 / 2)
     assert push.item() == pytest.approx((np.exp(-9 / 2) + np.exp(-4 / 2)) / 2)
 
@@ -63,8 +63,8 @@ def test_two_instances_by_hand():
 def test_instances_of_different_classes_are_not_pushed_apart():
     tags = torch.zeros(1, 2, 1, 1, 4)
     apart = torch.tensor([[[0, 1], [4 + 2, 4 + 3]]])
-    assert PixelGroupingLoss()(tags, apart)[1] == 0
-    assert PixelGroupingLoss()(tags[:, :1], apart % 4)[1] == pytest.approx(1)  # one tag map for all
+    assert PixelGroupingLoss()(tags, apart)["loss_push"] == 0
+    assert PixelGroupingLoss()(tags[:, :1], apart % 4)["loss_push"] == pytest.approx(1)  # one tag map for all
 
 
 @pytest.mark.parametrize("normalize", [True, False])
@@ -72,7 +72,7 @@ def test_instances_of_different_classes_are_not_pushed_apart():
 def test_any_number_of_instances_gives_finite_losses_and_gradients(normalize, instances):
     tags, index = _random(instances=instances)
     tags.requires_grad_()
-    pull, push = PixelGroupingLoss(normalize)(tags, index)
+    pull, push = PixelGroupingLoss(normalize)(tags, index).values()
     (pull + push).backward()
     assert torch.isfinite(tags.grad).all()
     assert (tags.grad.abs().sum() == 0) == (instances == 0)
@@ -83,12 +83,12 @@ def test_any_number_of_instances_gives_finite_losses_and_gradients(normalize, in
 def test_padding_order_and_batch_size_do_not_matter(normalize):
     tags, index = _random()
     loss = PixelGroupingLoss(normalize)
-    expected = [v.item() for v in loss(tags, index)]
+    expected = [v.item() for v in loss(tags, index).values()]
     wider = torch.cat([index, torch.full((2, 5, 3), -1)], 2)
     for other in (torch.cat([index, torch.full((2, 4, 6), -1)], 1), wider, index.flip(1), index.flip(2)):
-        np.testing.assert_allclose([v.item() for v in loss(tags, other)], expected, rtol=1e-5)
+        np.testing.assert_allclose([v.item() for v in loss(tags, other).values()], expected, rtol=1e-5)
     twice = loss(torch.cat([tags, tags]), torch.cat([index, index]))
-    np.testing.assert_allclose([v.item() for v in twice], expected, rtol=1e-5)
+    np.testing.assert_allclose([v.item() for v in twice.values()], expected, rtol=1e-5)
 
 
 def test_normalised_loss_does_not_grow_with_the_number_of_pixels():
@@ -96,16 +96,16 @@ def test_normalised_loss_does_not_grow_with_the_number_of_pixels():
     once, twice = (PixelGroupingLoss(True)(tags, i) for i in (index, torch.cat([index, index], 2)))
     torch.testing.assert_close(once, twice)
     sums = PixelGroupingLoss(False)(tags, torch.cat([index, index], 2))
-    torch.testing.assert_close(sums, tuple(4 * v for v in PixelGroupingLoss(False)(tags, index)))
+    torch.testing.assert_close(sums, {name: 4 * v for name, v in PixelGroupingLoss(False)(tags, index).items()})
 
 
 def test_autocast_is_left_and_weights_scale_the_terms():
     tags, index = _random()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        pull, push = PixelGroupingLoss(pull_weight=2.0, push_weight=0.5)(tags.bfloat16(), index)
+        pull, push = PixelGroupingLoss(pull_weight=2.0, push_weight=0.5)(tags.bfloat16(), index).values()
     assert pull.dtype == push.dtype == torch.float32
     expected = PixelGroupingLoss()(tags.bfloat16().float(), index)
-    torch.testing.assert_close((pull, push), (expected[0] * 2, expected[1] / 2))
+    torch.testing.assert_close((pull, push), (expected["loss_pull"] * 2, expected["loss_push"] / 2))
 
 
 def test_sigma_must_be_positive():

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+import torch
+
+from aemm.ops.lookup import fill_missing, search_every_cell
+
+
+def _random_lookup(seed):
+    """Random maps with plateaus, whole tags, extreme tags, odd sizes, in turn."""
+    rng = np.random.default_rng(seed)
+    keypoints, dims = rng.integers(1, 5, 2)
+    height, width = rng.integers(1, 70, 2)
+    channels = keypoints if seed % 2 else 1
+    heat = rng.random((keypoints, height, width)) ** 4
+    if seed % 3 == 0:
+        heat = np.round(heat * 3) * 0.1
+    if seed % 7 == 0:
+        heat = heat - 0.5
+    tags = rng.normal(0, 2, (channels, dims, height, width))
+    if seed % 5 == 0:
+        tags = np.round(tags)
+    people = rng.integers(1, 7)
+    reference = rng.normal(0, 20 if seed % 4 == 0 else 2, (people, dims))
+    arrays = (heat, tags, reference)
+    absent = torch.from_numpy(rng.random((people, keypoints)) < 0.7)
+    return (*(torch.from_numpy(a.astype(np.float32)) for a in arrays), absent)
+
+
+def test_looking_up_blocks_equals_the_search_through_every_cell():
+    for seed in range(200):
+        heat, tags, reference, absent = _random_lookup(seed)
+        index = search_every_cell(heat, tags, reference, absent)
+        height, width = heat.shape[1:]
+        first = torch.randint(0, height * width, (len(heat), 5), generator=torch.Generator().manual_seed(seed))
+        for likely in (None, torch.stack([first % width, first // width], -1)):
+            cells = fill_missing(heat, tags, reference, absent, likely)
+            assert torch.equal(cells[..., 1] * width + cells[..., 0], torch.where(absent, index, -1 - width))
+
+
+@pytest.mark.parametrize("size", [(128, 128), (200, 264), (300, 250)])  # the last is worth threads
+def test_looking_up_is_exact_on_smooth_maps_and_on_flat_ones(size):
+    generator = torch.Generator().manual_seed(0)
+    heat = torch.rand(3, 12, 12, generator=generator)[None]
+    heat = torch.nn.functional.interpolate(heat, size, mode="bicubic")[0] ** 3
+    tags = torch.nn.functional.interpolate(torch.randn(3, 2, 9, 9, generator=generator) * 3, size, mode="bilinear")
+    reference, absent = torch.randn(8, 2, generator=generator) * 3, torch.ones(8, 3, dtype=torch.bool)
+    for maps in (heat, torch.zeros_like(heat), heat * 0.02):
+        index = search_every_cell(maps, tags, reference, absent)
+        cells = fill_missing(maps, tags, reference, absent)
+        assert torch.equal(cells[..., 1] * size[1] + cells[..., 0], index)
+
+
+def test_nothing_absent_and_nobody_there_give_empty_answers():
+    heat, tags = torch.rand(2, 8, 8), torch.rand(2, 1, 8, 8)
+    assert (fill_missing(heat, tags, torch.zeros(3, 1), torch.zeros(3, 2, dtype=torch.bool)) == -1).all()
+    assert fill_missing(heat, tags, torch.zeros(0, 1), torch.zeros(0, 2, dtype=torch.bool)).shape == (0, 2, 2)

@@ -1,0 +1,143 @@
+"""The changes a newcomer would make: each is one file outside the package, or none."""
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from aemm.registry import MODELS
+from aemm.structures import Batch, Instances, Targets
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "docs/examples"
+SKELETON = dict(keypoints=["left_eye", "right_eye", "nose"], sigmas=[0.1] * 3)
+
+
+@pytest.fixture
+def example(monkeypatch):
+    """Import a file of docs/examples, as custom_imports does."""
+
+    def load(name: str) -> None:
+        assert len((EXAMPLES / f"{name}.py").read_text(encoding="utf-8").splitlines()) <= 30
+        monkeypatch.syspath_prepend(str(EXAMPLES))
+        importlib.import_module(name)
+
+    return load
+
+
+def model_of(**parts):
+    """A tiny model, some of its parts given."""
+    torch.manual_seed(0)
+    config = dict(
+        type="Embedder",
+        backbone=dict(type="HourglassAE", out_channels=6, stacks=2, width=8, growth=4, depth=2, stem=(4, 8, 8)),
+        head=dict(type="AEHead", num_heatmaps=3, project=False),
+        decoder=dict(type="PoseDecoder", skeleton=SKELETON, threshold=0.0),
+    )
+    return MODELS.build(config | parts)
+
+
+def batch_of(count: int = 2) -> Batch:
+    images = torch.rand(count, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    index = torch.tensor([[[1, 256 + 2, 512 + 3], [90, 256 + 91, 512 + 92]]] * count)
+    target = Targets(torch.rand(count, 3, 16, 16), torch.ones(count, 16, 16), index)
+    warp = np.stack([np.eye(3)] * count)
+    return Batch([images], list(range(count)), [(64, 64)] * count, warp, targets=[target])
+
+
+def test_a_head_with_a_loss_term_of_its_own_is_one_file(example):
+    example("small_tags_head")
+    model = model_of(head=dict(type="SmallTagsHead", num_heatmaps=3, project=False, size_weight=0.5))
+    losses = model(batch_of(), mode="loss")
+    assert {"loss_heatmap", "loss_pull", "loss_push", "loss_tag_size"} < set(losses)
+    total, shown = model.parse_losses(losses)
+    terms = [value for name, value in losses.items() if name.startswith("loss_")]
+    torch.testing.assert_close(total, sum(terms))
+    assert shown["loss_tag_size"] > 0
+    losses["loss_tag_size"].backward()
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.backbone.parameters())
+
+
+@MODELS.register_module()
+class SharpLoss(nn.Module):
+    """A heatmap loss of two terms."""
+
+    def forward(self, heatmaps, target, weight):
+        error = (heatmaps - target) * weight[:, None]
+        return {"loss_heatmap": error.square().mean(), "loss_sharp": error.abs().amax()}
+
+
+@MODELS.register_module()
+class Nameless(nn.Module):
+    """A loss as one number."""
+
+    def forward(self, heatmaps, target, weight):
+        return (heatmaps - target).square().mean()
+
+
+def test_a_loss_of_more_terms_is_one_file_and_every_stage_adds_to_each():
+    head = dict(type="AEHead", num_heatmaps=3, project=False, heatmap_loss=dict(type="SharpLoss"))
+    model, batch = model_of(head=head), batch_of()
+    target = batch.targets[0]
+    with torch.no_grad():
+        losses = model(batch, mode="loss")
+        stages = model.head(model.backbone(batch.images[0]))
+        expected = sum((stage.heatmaps - target.heatmaps).abs().amax() for stage in stages) / 2
+    torch.testing.assert_close(losses["loss_sharp"], expected)
+    nameless = model_of(head=head | dict(heatmap_loss=dict(type="Nameless")))
+    with pytest.raises(ValueError, match=r"Nameless must return its terms by name.* got Tensor"):
+        nameless(batch, mode="loss")
+
+
+def test_a_decoder_is_one_file(example):
+    example("peak_decoder")
+    model = model_of(decoder=dict(type="PeakDecoder", channels=3, threshold=0.0)).eval()
+    batch = batch_of()
+    with torch.no_grad():
+        maps, found = model.maps(batch), model.predict(batch)
+    assert [one.image_id for one in found] == [0, 1]
+    for b, one in enumerate(found):
+        assert len(one) > 0
+        x, y = np.floor(one.keypoints[:, 0] / 4).astype(int).T
+        np.testing.assert_allclose(maps.heatmaps[b].numpy()[one.labels, y, x], one.scores)
+
+
+def test_a_stateful_postprocessor_that_needs_no_image_is_one_file(example):
+    example("number_people")
+    model = model_of(postprocessors=[dict(type="NumberPeople")]).eval()
+    model.predict(batch_of())  # without originals
+
+    def frame(*tags: float) -> Instances:
+        values = np.array(tags, np.float32)[:, None]
+        return Instances(0, (64, 64), np.ones(len(tags), np.float32), values)
+
+    (number,) = model.postprocessors
+    model.reset()
+    assert number(frame(3.0, 8.0), None).track_ids.tolist() == [0, 1]
+    assert number(frame(8.2, 20.0, 3.1), None).track_ids.tolist() == [1, 2, 0]
+    model.reset()
+    assert number(frame(8.2), None).track_ids.tolist() == [0]
+
+
+def test_the_maps_for_an_exporter_take_no_file():
+    class Exported(nn.Module):
+        """Pixels 0 to 255 to heatmaps and tags."""
+
+        def __init__(self, model):
+            super().__init__()
+            self.model = model
+
+        def forward(self, image):
+            batch = Batch([image], [0], [(64, 64)], np.eye(3)[None])
+            maps = self.model.maps(self.model.data_preprocessor(batch)["batch"])
+            return maps.heatmaps, maps.need_tags()
+
+    model = model_of(tta=dict(type="TestTimeAugmentation", flip=True)).eval()
+    image = 255 * torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        exported = torch.export.export(Exported(model), (image,)).module()
+        other = 255 * torch.rand(1, 3, 64, 64)
+        torch.testing.assert_close(exported(other), Exported(model)(other))
+    assert exported(other)[1].shape == (1, 3, 2, 16, 16)
