@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 
 from aemm.cli.arguments import add_config, add_views, choose_views, parse_options
 from aemm.cli.outcome import ExitCode
@@ -33,6 +31,7 @@ def main(args: argparse.Namespace) -> ExitCode:
     from aemm.apis import Inferencer, to_plain
     from aemm.engine import check_device, load_config, require
     from aemm.engine.outputs import check_file, check_folder
+    from aemm.formats.files import write_json
 
     if args.out_dir:
         check_folder(args.out_dir, "--out-dir")
@@ -51,7 +50,7 @@ def main(args: argparse.Namespace) -> ExitCode:
     finally:  # what was found before an interruption counts
         if args.json:
             names = None if inferencer.skeleton is None else inferencer.skeleton.to_dict()
-            Path(args.json).write_text(json.dumps({"skeleton": names, "images": rows}), encoding="utf-8")
+            write_json(args.json, {"skeleton": names, "images": rows})
     written = " and ".join(place for place in (args.out_dir, args.json) if place)
     print(f"{found_in_all} instances in {len(rows)} images: {written}")
     return ExitCode.DONE

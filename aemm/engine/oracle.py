@@ -59,6 +59,7 @@ def oracle_table(
 
     Raises:
         CheckpointError: the weights do not fit the model.
+        ValueError: there is no image to look at.
     """
     model: Any = MODELS.build(cfg.model)
     state = read_checkpoint(checkpoint)
@@ -71,6 +72,8 @@ def oracle_table(
     collate = COLLATE_FUNCTIONS.get(cfg.test_dataloader.collate_fn.type.removeprefix("aemm."))
     metrics = {name: _metrics(cfg.test_evaluator, dataset.metainfo) for name in VARIANTS}
     count = len(dataset) if limit is None else min(limit, len(dataset))
+    if not count:
+        raise ValueError("the test data of the config hold no image; correct test_dataloader.dataset")
     for index in range(count):
         sample = dataset[index]
         batch = model.data_preprocessor(collate([sample]))["batch"]

@@ -25,6 +25,7 @@ from aemm.cli.arguments import count
 from aemm.cli.outcome import ExitCode, run
 from aemm.datasets.transforms.pose_targets import PoseTargets
 from aemm.evaluation.functional.coco import evaluate_keypoints
+from aemm.formats.files import read_json
 from aemm.geometry import apply_warp, round_up, scaling
 from aemm.models.decoders import PoseDecoder
 from aemm.ops.heatmap import TargetStyle
@@ -58,6 +59,9 @@ def annotated_samples(coco: COCO, skeleton: str, side: int, fit: str) -> list[Sa
         people = [person for person in people if person.get("num_keypoints", 0)]
         if not people:
             continue
+        for person in people:
+            if (got := len(person["keypoints"])) != 3 * count:
+                raise ValueError(f"annotation {person['id']}: keypoints must hold 3 x {count} numbers, got {got}")
         triples = np.array([person["keypoints"] for person in people], np.float32).reshape(-1, count, 3)
         height, width = image["height"], image["width"]
         scale = side / (max if fit == "long" else min)(height, width)
@@ -145,6 +149,8 @@ def decoding_cap(coco: COCO, pair: TargetStyle, side: int = 512, fit: str = "lon
     """
     decoder, ways, results = build_decoder(pair), [], []
     samples = annotated_samples(coco, "coco", side, fit)
+    if not samples:
+        raise ValueError("nobody in the annotations has a keypoint")
     for sample in samples:
         found, way = decode_truth(sample, stride, pair, decoder)
         ways.append(way)
@@ -166,8 +172,10 @@ def main() -> ExitCode:
     parser.add_argument("--fit", nargs="+", choices=["long", "short"], default=["long", "short"], help="fitted side")
     parser.add_argument("--stride", type=count, default=4, help="input pixels per map cell (default 4)")
     args = parser.parse_args()
+    coco = COCO()
+    coco.dataset = read_json(args.annotations, ("images", "annotations", "categories"))
     with contextlib.redirect_stdout(None):
-        coco = COCO(args.annotations)
+        coco.createIndex()
     print(f"{'targets and decoder':<20} {'fit':<5}    AP  AP50  AP75   bias x, y (cells)   rms x, y (cells)")
     for pair in PAIRS:
         for fit in args.fit:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from aemm.cli.arguments import add_config, parse_options
+from aemm.cli.arguments import add_config, count, parse_options, scale
 from aemm.cli.outcome import ExitCode, run
 from aemm.datasets import SampleDataset, collate
 from aemm.datasets.transforms.instance_targets import InstanceTargets
@@ -111,14 +111,18 @@ def main() -> ExitCode:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_config(parser, "of an instance segmentation model; its val_dataloader and decoder are used")
     parser.add_argument("--noise", type=float, nargs="+", default=[0.0, 0.1, 0.3, 0.5], help="deviations of the tags")
-    parser.add_argument("--spacing", type=float, default=3.0, help="between the tags of neighbouring instances")
-    parser.add_argument("--dims", type=int, default=1, help="L, dimensions of a tag")
-    parser.add_argument("--length", type=int, default=1000, help="images at most")
+    parser.add_argument("--spacing", type=scale, default=3.0, help="between the tags of neighbouring instances")
+    parser.add_argument("--dims", type=count, default=1, help="L, dimensions of a tag")
+    parser.add_argument("--length", type=count, default=1000, help="images at most")
     parser.add_argument("--min-area", type=float, default=0.0, help="smaller instances need not be found, pixels")
     args = parser.parse_args()
     cfg = load_config(args.config, parse_options(args.cfg_options))
     require(cfg, ("model", "val_dataloader"), "be decoded")
     dataset, decoder = DATASETS.build(cfg.val_dataloader.dataset), DECODERS.build(cfg.model.decoder)
+    if not isinstance(decoder, InstanceDecoder):
+        raise ValueError(
+            f"config {args.config}: expected an InstanceDecoder as model.decoder, got {cfg.model.decoder.type}"
+        )
     targets = InstanceTargets(strides=(4,), num_classes=decoder.num_classes)
     truth, found = decode_all(dataset, decoder, targets, args)
     print("                  instances found   AP^r")

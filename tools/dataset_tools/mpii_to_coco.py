@@ -28,6 +28,7 @@ from PIL import Image
 
 from aemm.cli.outcome import ExitCode, run
 from aemm.engine.outputs import check_folder
+from aemm.formats.files import write_json
 from aemm.formats.mpii_mat import (
     FIRST_PIXEL,
     MPII,
@@ -292,6 +293,22 @@ def convert(
     return converter.finish(), converter.count
 
 
+def read_val_list(path: Path) -> list[dict[str, Any]]:
+    """The groups to validate on: a json list of them, or an object whose ``root`` is one.
+
+    Raises:
+        ValueError: the file is another.
+    """
+    try:
+        listed = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except ValueError as error:
+        raise ValueError(f"--val-list {path} is not valid json: {error}") from error
+    groups = listed.get("root") if isinstance(listed, dict) else listed
+    if not isinstance(groups, list) or not all({"im_name", "center_bbox"} <= set(group) for group in groups):
+        raise ValueError(f"--val-list {path}: expected a list of groups with im_name and center_bbox")
+    return groups
+
+
 def main() -> ExitCode:
     """Read the arguments, convert, say what was read and dropped."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -302,17 +319,18 @@ def main() -> ExitCode:
     parser.add_argument("--out", type=Path, default=Path("."), help="folder to write to (default: here)")
     args = parser.parse_args()
     check_folder(args.out, "--out")
-    listed = json.loads(args.val_list.read_text()) if args.val_list else []
+    listed = read_val_list(args.val_list) if args.val_list else []
     images = read_release(args.annotations, read_members(args.groups))
     sizes = {image.name: size for image in images if (size := image_size(args.images / image.name)) is not None}
-    parts, count = convert(images, sizes, listed["root"] if isinstance(listed, dict) else listed)
+    parts, count = convert(images, sizes, listed)
     for name, data in parts.items():
-        (args.out / f"mpii_{name}.json").write_text(json.dumps(data))
+        write_json(args.out / f"mpii_{name}.json", data)
         held = ", ".join(f"{len(data[key])} {key}" for key in ("images", "annotations", "groups"))
         print(f"{args.out / f'mpii_{name}.json'}: {held}")
     for what, amount in count.items():
         print(f"{amount:8d} {what}")
-    return ExitCode.DONE
+    left_out = any(amount and ("dropped" in what or "not found" in what) for what, amount in count.items())
+    return ExitCode.LEFT_OUT if left_out else ExitCode.DONE
 
 
 if __name__ == "__main__":
