@@ -97,7 +97,7 @@ def test_true_maps_give_an_ap_of_at_least_095_at_any_scales(shared, scales):
     resize = ResizeToFit(size=512, fit="short", scales=scales)
     tta = TestTimeAugmentation(flip=True, flip_index=FLIP, size="largest")
     data = CocoPoseDataset(
-        "annotations/person_keypoints_train2017.json", "train2017", str(root), test_mode=True, only_with_keypoints=True
+        "annotations/person_keypoints_train2017.json", "train2017", str(root), test_mode=True, images="with_keypoints"
     )
     chosen = range(0, len(data), EVERY)
     pairs = [(data[index].truth, find(data[index], resize, tta)) for index in chosen]

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sigma", type=scale, help="of the true Gaussians in cells; default map side / 64")
     parser.add_argument(
         "--style",
-        choices=["newell", "higherhrnet", "unbiased"],
+        choices=["newell", "higherhrnet", "udp", "unbiased"],
         default="unbiased",
         help="in which they are drawn; the one the decoder is made for (default unbiased)",
     )

@@ -9,7 +9,7 @@ from aemm.cli.outcome import ExitCode
 
 EXAMPLES = (
     "configs/synthetic/pose_hourglass_tiny_128.py",
-    "configs/pose/hourglass4_coco_512.py --resume --cfg-options optim_wrapper.optimizer.lr=1e-4",
+    "configs/pose/hourglass4_coco_512.py --auto-batch --resume",
 )
 
 
@@ -23,6 +23,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const="auto",
         help="go on from a checkpoint, or without a value (or with 'auto') from the newest of the work dir",
     )
+    batch = parser.add_mutually_exclusive_group()
+    batch.add_argument(
+        "--auto-batch", action="store_true", help="add up gradients until a step has seen the recipe's global batch"
+    )
+    batch.add_argument(
+        "--scale-lr",
+        action="store_true",
+        help="train with the batch there is; the rate is scaled with it, iteration counts against it",
+    )
     parser.add_argument("--amp", action="store_true", help="mixed precision (GPU)")
     parser.add_argument("--seed", type=seed, help="of weights, order and augmentation; default from the config")
     add_launcher(parser)
@@ -30,10 +39,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> ExitCode:
     """Train."""
-    from aemm.engine import build_runner, load_config, require, set_seed, set_work_dir, use_mixed_precision
+    from aemm.engine import (
+        build_runner,
+        count_processes,
+        fit_batch,
+        load_config,
+        require,
+        set_seed,
+        set_work_dir,
+        use_mixed_precision,
+    )
 
     cfg = load_config(args.config, parse_options(args.cfg_options))
     require(cfg, ("model", "train_dataloader", "train_cfg", "optim_wrapper"), "be trained")
+    batch = fit_batch(cfg, count_processes(args.launcher), args.auto_batch, args.scale_lr)
     set_work_dir(cfg, args.config, args.work_dir)
     set_seed(cfg, args.seed)
     if args.amp:
@@ -41,5 +60,8 @@ def main(args: argparse.Namespace) -> ExitCode:
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == "auto" else args.resume
-    build_runner(cfg, args.launcher).train()
+    runner = build_runner(cfg, args.launcher)
+    if batch:
+        runner.logger.info(batch)
+    runner.train()
     return ExitCode.DONE

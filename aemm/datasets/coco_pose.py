@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,10 +13,12 @@ from aemm.formats.coco import ImageEntry, KeypointFile, read_keypoints
 from aemm.formats.coco_checks import CategoryChoice
 from aemm.formats.files import AnnotationError
 from aemm.formats.image import UnreadableImageError, load_image
-from aemm.records import DatasetInfo
+from aemm.records import DatasetInfo, check_choice
 from aemm.registry import DATASETS
 from aemm.skeletons import Skeleton
 from aemm.structures import Sample
+
+Images = Literal["all", "with_people", "with_keypoints"]
 
 
 def load_listed_image(folder: str, entry: ImageEntry, listed_in: str) -> np.ndarray:
@@ -55,7 +57,9 @@ class CocoPoseDataset(SampleDataset):
         skeleton: the keypoint set; None = COCO's.
         pipeline: transforms.
         test_mode: evaluation: all images take part, also those without people, and carry their truth.
-        only_with_keypoints: leave out images in which nobody has keypoints; by default in training only.
+        images: which take part: ``'all'``, those ``'with_people'``, crowds and people without keypoints
+            included (HigherHRNet, mmpose), or those ``'with_keypoints'`` (the authors); None = all in
+            evaluation, those with keypoints in training.
         on_unreadable: see :class:`SampleDataset`.
         category: name of the objects that are meant, where several in the file have keypoints; a list takes
             several as one kind.
@@ -79,7 +83,7 @@ class CocoPoseDataset(SampleDataset):
         skeleton: str | Mapping[str, Any] | Skeleton | None = None,
         pipeline: Sequence[Mapping[str, Any] | Callable] = (),
         test_mode: bool = False,
-        only_with_keypoints: bool | None = None,
+        images: Images | None = None,
         on_unreadable: str = "error",
         category: str | Sequence[str] | None = None,
         reorder_keypoints: bool = False,
@@ -93,16 +97,23 @@ class CocoPoseDataset(SampleDataset):
         self.ann_file, self.img_dir = os.path.join(data_root, ann_file), os.path.join(data_root, img_dir)
         choice = CategoryChoice(category, reorder_keypoints)
         self.file = self.read(choice, area_per_box)
-        drop_empty = not test_mode if only_with_keypoints is None else only_with_keypoints
-        annotated = self.file.annotated
-        self._places = [i for i in range(len(self.file.images)) if not drop_empty or annotated[self.file.rows(i)].any()]
-        if not self._places:
+        self._places = self._taking_part(images or ("all" if test_mode else "with_keypoints"))
+        if not self._places or not (test_mode or self.file.annotated.any()):
             fault = "nobody in it has a keypoint with visibility 1 or 2, so there is nothing to learn from"
             raise AnnotationError(self.ann_file, [fault])
 
     def read(self, choice: CategoryChoice, area_per_box: float | None) -> KeypointFile:
         """The annotation file, checked."""
         return read_keypoints(self.ann_file, self.img_dir, self.keypoint_set, choice, area_per_box)
+
+    def _taking_part(self, images: Images) -> list[int]:
+        """The images of the file that are samples."""
+        check_choice("images", images, Images)
+        every = range(len(self.file.images))
+        if images == "all":
+            return list(every)
+        counts = self.file.annotated if images == "with_keypoints" else np.ones(len(self.file.crowd), bool)
+        return [i for i in every if counts[self.file.rows(i)].any()]
 
     def __len__(self) -> int:
         """Number of images."""

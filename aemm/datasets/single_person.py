@@ -48,7 +48,7 @@ class SinglePersonDataset(CocoPoseDataset):
         test_mode: bool = False,
         on_unreadable: str = "error",
     ) -> None:
-        super().__init__(ann_file, img_dir, data_root, skeleton, pipeline, test_mode, True, on_unreadable)
+        super().__init__(ann_file, img_dir, data_root, skeleton, pipeline, test_mode, "with_keypoints", on_unreadable)
         least = max(1, min_keypoints)
         count = (self.file.visible > 0).sum(1)
         self._people = [(i, row) for i in self._places for row in self.learnt(i).tolist() if count[row] >= least]

@@ -1,11 +1,13 @@
 """What mmengine lacks: safe checkpoints, checked configs, a watch over the tags."""
 
+from aemm.engine.batch_size import fit_batch
 from aemm.engine.checkpoint import CheckpointError, SafeCheckpointHook, read_checkpoint
 from aemm.engine.config_check import ConfigError, check_config
 from aemm.engine.dump import DumpHook
 from aemm.engine.launch import (
     build_runner,
     check_device,
+    count_processes,
     load_config,
     require,
     set_dump,
@@ -27,6 +29,8 @@ __all__ = [
     "build_runner",
     "check_config",
     "check_device",
+    "count_processes",
+    "fit_batch",
     "load_config",
     "read_checkpoint",
     "require",

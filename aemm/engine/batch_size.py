@@ -6,7 +6,6 @@ images. A run sees ``processes x batch_size`` images an iteration; :func:`fit_ba
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,16 +19,6 @@ _OF_HOOKS = ("interval", "save_begin")
 _OF_LOOPS = ("max_iters", "val_begin", "val_interval")
 # learning rates, which grow with the batch, beside the optimizer's own
 _RATES = ("eta_min", "eta_max")
-_WORLD_SIZE = {"pytorch": "WORLD_SIZE", "slurm": "SLURM_NTASKS"}
-
-
-def count_processes(launcher: str) -> int:
-    """How many processes train together, known before they have met.
-
-    Args:
-        launcher: ``'none'``, ``'pytorch'`` or ``'slurm'``.
-    """
-    return int(os.environ.get(_WORLD_SIZE.get(launcher, ""), 1))
 
 
 def fit_batch(cfg: Config, processes: int, auto_batch: bool = False, scale_lr: bool = False) -> str | None:

@@ -197,9 +197,27 @@ class _Runner(Runner):
         self._quiet.close()
 
 
-# what the processes of a launcher find in their environment
+# what the processes of a launcher find in their environment; the second says how many they are
 _ENVIRONMENT = {"pytorch": ("RANK", "WORLD_SIZE", "LOCAL_RANK"), "slurm": ("SLURM_PROCID", "SLURM_NTASKS")}
 _SCRIPTS = {"pytorch": "tools/dist_train.sh or dist_test.sh", "slurm": "tools/slurm_train.sh or slurm_test.sh"}
+
+
+def count_processes(launcher: str) -> int:
+    """How many processes run together, known before they have met.
+
+    Args:
+        launcher: ``'none'``, ``'pytorch'`` or ``'slurm'``.
+
+    Raises:
+        ValueError: this process was not started by the launcher.
+    """
+    if launcher == "none":
+        return 1
+    if missing := [name for name in _ENVIRONMENT[launcher] if name not in os.environ]:
+        raise ValueError(
+            f"--launcher {launcher}: the environment lacks {', '.join(missing)}; start by {_SCRIPTS[launcher]}"
+        )
+    return int(os.environ[_ENVIRONMENT[launcher][1]])
 
 
 def build_runner(cfg: Config, launcher: str = "none") -> Runner:
@@ -214,10 +232,7 @@ def build_runner(cfg: Config, launcher: str = "none") -> Runner:
     Raises:
         ValueError: this process was not started by the launcher.
     """
-    if missing := [name for name in _ENVIRONMENT.get(launcher, ()) if name not in os.environ]:
-        raise ValueError(
-            f"--launcher {launcher}: the environment lacks {', '.join(missing)}; start by {_SCRIPTS[launcher]}"
-        )
+    count_processes(launcher)
     cfg.launcher = launcher
     if "visualizer" not in cfg and importlib.util.find_spec("tensorboard"):
         backends = [dict(type="LocalVisBackend"), dict(type="TensorboardVisBackend")]

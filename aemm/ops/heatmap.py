@@ -19,7 +19,7 @@ from torch import Tensor
 from aemm.records import check_choice
 from aemm.structures import Maps, Peaks
 
-TargetStyle = Literal["newell", "higherhrnet", "unbiased"]
+TargetStyle = Literal["newell", "higherhrnet", "udp", "unbiased"]
 SubpixelKind = Literal["none", "quarter", "gaussian", "hessian"]
 TieRule = Literal["stay", "back"]
 
@@ -31,7 +31,8 @@ def target_cells(points: np.ndarray, style: TargetStyle) -> np.ndarray:
     """Cells that hold the points, as ``style`` counts them.
 
     The originals cut off the decimals, so a point less than one cell left of or above the map still
-    lands in its first column or row; 'unbiased' rounds down.
+    lands in its first column or row; 'udp' does so from the middles of cells, so that a point lies up to a
+    cell right of and below the middle of its own; 'unbiased' rounds down.
 
     Args:
         points: ``(..., 2)`` continuous map coordinates.
@@ -41,7 +42,9 @@ def target_cells(points: np.ndarray, style: TargetStyle) -> np.ndarray:
         ``(..., 2) int64`` x, y; outside the map where the point is.
     """
     check_choice("style", style, TargetStyle)
-    return (np.floor(points) if style == "unbiased" else np.trunc(points)).astype(np.int64)
+    if style == "unbiased":
+        return np.floor(points).astype(np.int64)
+    return np.trunc(points - 0.5 if style == "udp" else points).astype(np.int64)
 
 
 def draw_gaussians(
@@ -60,7 +63,8 @@ def draw_gaussians(
         sigma: standard deviation in cells.
         style: 'newell' and 'higherhrnet' centre the Gaussian on the cell that holds the point and
             differ in the window they cut out for a fractional ``sigma`` (decimals cut off, or
-            rounded); 'unbiased' centres it on the point itself.
+            rounded); 'unbiased' centres it on the point itself, and so does 'udp' in a window around another
+            cell, see :func:`target_cells`.
 
     Returns:
         ``(K, h, w) float32``.
@@ -70,7 +74,8 @@ def draw_gaussians(
 
     Reference:
         princeton-vl/pose-ae-train data/coco_pose/dp.py, GenerateHeatmap;
-        HRNet/HigherHRNet-Human-Pose-Estimation lib/dataset/target_generators, HeatmapGenerator.
+        HRNet/HigherHRNet-Human-Pose-Estimation lib/dataset/target_generators, HeatmapGenerator;
+        open-mmlab/mmpose 0.29 datasets/pipelines/bottom_up_transform.py, HeatmapGenerator ('udp').
 
     >>> draw_gaussians(np.array([[[1.2, 0.7]]]), np.ones((1, 1), bool), (2, 3), 1.0).round(2)
     array([[[0.61, 1.  , 0.61],
@@ -97,7 +102,7 @@ def draw_gaussians(
 
 def _profiles(points: np.ndarray, cells: np.ndarray, sigma: float, style: TargetStyle) -> tuple[np.ndarray, np.ndarray]:
     """First cell ``(points, 2)`` of each window and the Gaussian along x and y ``(points, 2, length)`` in it."""
-    if style == "unbiased":
+    if style in ("udp", "unbiased"):
         radius = math.ceil(3 * sigma) + 1
         first, length = cells - radius, 2 * radius + 1
         distance = first[..., None] + np.arange(length) + 0.5 - points[..., None]

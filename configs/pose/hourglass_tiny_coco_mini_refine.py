@@ -22,7 +22,7 @@ test_dataloader = dict(
     dataset=dict(
         ann_file="annotations/person_keypoints_train2017.json",
         img_dir="train2017",
-        only_with_keypoints=True,
+        images="with_keypoints",
         pipeline=[dict(type="KeepOriginal"), {{_base_.resize}}],
     ),
 )

@@ -153,3 +153,11 @@ def test_the_documentation_lists_the_codes_and_the_commands():
     listed = re.findall(r"^\| `([\w-]+)` \| `(tools/[\w/.]+)` \|", page, re.MULTILINE)
     assert [name for name, _ in listed] == list(COMMANDS)
     assert all(TOOLS[next(path for path in TOOLS if str(path) == tool)][1] == name for name, tool in listed)
+
+
+def test_a_batch_that_is_not_the_recipes_is_refused_with_three_ways_on(tmp_path, capsys):
+    config = str(ROOT / "configs/pose/hourglass4_coco_512.py")
+    assert main(["train", config, "--work-dir", str(tmp_path)]) == ExitCode.FAULT
+    message = capsys.readouterr().err
+    for way in ("--auto-batch", "--scale-lr", "train_dataloader.batch_size=32"):
+        assert way in message

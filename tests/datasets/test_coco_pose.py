@@ -58,8 +58,22 @@ def test_sample_holds_what_the_file_says(folder):
 
 def test_images_without_people_are_left_out_of_training_only(folder):
     assert len(_build(folder)) == 2
+    assert len(_build(folder, images="all")) == 3
     assert len(_build(folder, test_mode=True)) == 3
     assert _build(folder, test_mode=True)[2].keypoints.shape == (0, 17, 2)
+
+
+@pytest.mark.parametrize(("images", "count"), [("with_keypoints", 2), ("with_people", 3), ("all", 4)])
+def test_which_images_are_trained_on_is_a_choice(folder, images, count):
+    """The third image shows a crowd alone, the last nobody."""
+    folder[1]["images"].append(dict(id=21, file_name="c.png", width=50, height=40))
+    folder[1]["annotations"].append(_person(9, 14, iscrowd=1, keypoints=[0] * 51, num_keypoints=0, segmentation=[]))
+    for test_mode in (False, True):
+        dataset = _build(folder, images=images, test_mode=test_mode)
+        assert len(dataset) == count
+        assert len(dataset[count - 1].keypoints) == (1 if images == "with_keypoints" else 0)
+    with pytest.raises(ValueError, match="images must be one of 'all', 'with_people', 'with_keypoints'"):
+        _build(folder, images="with_persons")
 
 
 @pytest.mark.parametrize("kind", ["polygon", "rle", "counts", "box"])

@@ -1,7 +1,7 @@
 import pytest
 from mmengine import Config
 
-from aemm.engine.batch_size import count_processes, fit_batch
+from aemm.engine.batch_size import fit_batch
 from aemm.engine.config_check import ConfigError
 
 
@@ -121,9 +121,3 @@ def test_a_config_without_a_stated_batch_trains_as_it_is(missing):
 def test_a_rate_that_is_not_given_cannot_be_scaled():
     with pytest.raises(ConfigError, match=r"optim_wrapper\.optimizer\.lr"):
         fit_batch(_config(optim_wrapper=dict(pose=dict(lr=1))), 1, scale_lr=True)
-
-
-def test_processes_are_counted_before_they_meet(monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "8")
-    monkeypatch.setenv("SLURM_NTASKS", "16")
-    assert (count_processes("none"), count_processes("pytorch"), count_processes("slurm")) == (1, 8, 16)

@@ -7,7 +7,7 @@ from mmengine.logging import MMLogger
 
 from aemm.engine import build_runner, load_config, require, set_dump, set_seed, set_show, set_work_dir
 from aemm.engine.console import file_only, survive_closed_console
-from aemm.engine.launch import check_device, use_mixed_precision
+from aemm.engine.launch import check_device, count_processes, use_mixed_precision
 from tests.end_to_end import write_config
 
 
@@ -139,3 +139,14 @@ def test_a_log_outlives_its_console(capsys, tmp_path):
     written = (tmp_path / "all.log").read_text()
     assert "first" in written
     assert "second" in written
+
+
+def test_processes_are_counted_before_they_meet(monkeypatch):
+    for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"):
+        monkeypatch.setenv(name, "0")
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    monkeypatch.setenv("SLURM_NTASKS", "16")
+    assert [count_processes(launcher) for launcher in ("none", "pytorch", "slurm")] == [1, 8, 16]
+    monkeypatch.delenv("WORLD_SIZE")
+    with pytest.raises(ValueError, match="--launcher pytorch: the environment lacks WORLD_SIZE"):
+        count_processes("pytorch")

@@ -56,6 +56,23 @@ def test_unbiased_style_centres_the_gaussian_on_the_point_itself():
     assert drawn.argmax() == 9 * 40 + 20
 
 
+def _udp_by_the_book(x, y, size, sigma):
+    """A Gaussian around the place, in the window around the place cut towards zero; cell j has its middle at j."""
+    out, reach = np.zeros(size), int(3 * sigma) + 1
+    for row in range(max(0, int(y) - reach), min(int(y) + reach + 1, size[0])):
+        for column in range(max(0, int(x) - reach), min(int(x) + reach + 1, size[1])):
+            out[row, column] = math.exp(-((column - x) ** 2 + (row - y) ** 2) / (2 * sigma**2))
+    return out
+
+
+@pytest.mark.parametrize(("x", "y"), [(9.9, 5.1), (4.0, 7.5), (-0.4, 3.2), (15.8, 11.3)])
+def test_the_udp_style_cuts_its_window_and_its_cell_as_mmpose_does(x, y):
+    points = np.array([[[x, y]]]) + 0.5  # continuous
+    drawn = draw_gaussians(points, np.ones((1, 1), bool), (12, 16), 2.0, "udp")
+    np.testing.assert_allclose(drawn[0], _udp_by_the_book(x, y, (12, 16), 2.0), atol=1e-6)
+    assert heatmap.target_cells(points, "udp").tolist() == [[[int(x), int(y)]]]
+
+
 def test_overlapping_gaussians_keep_the_larger_value():
     points = np.array([[[10.5, 8.5]], [[13.5, 8.5]]])
     valid = np.ones((2, 1), bool)

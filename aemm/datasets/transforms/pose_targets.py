@@ -29,7 +29,7 @@ class PoseTargets(BaseTransform):
         sigma: of the Gaussians in cells; None = side of the map / 64 as the authors draw them (2 at
             128), but at least 1, and for a map that is not square its longer side / 64 to the nearest whole number: the
             originals' windows are off centre for a fraction. HigherHRNet uses 2 at every stride.
-        style: 'newell', 'higherhrnet' or 'unbiased', see :func:`aemm.ops.heatmap.draw_gaussians`.
+        style: 'newell', 'higherhrnet', 'udp' or 'unbiased', see :func:`aemm.ops.heatmap.draw_gaussians`.
         tag_strides: those of ``strides`` whose outputs carry tags; None = all.
         tag_per_keypoint: whether every keypoint has its own tag map, T = K, or all share one, T = 1.
 
@@ -80,7 +80,7 @@ class PoseTargets(BaseTransform):
         mirrored = is_mirrored(sample.warp)
         points = to_map(keypoints, sample.image.shape[:2], size, sample.convention, mirrored)  # (N, K, 2)
         sigma = _default_sigma(size) if self.sigma is None else self.sigma
-        if self.style != "unbiased" and abs(3 * sigma - round(3 * sigma)) > 1e-6:
+        if self.style in ("newell", "higherhrnet") and abs(3 * sigma - round(3 * sigma)) > 1e-6:
             warnings.warn(
                 f"style {self.style!r} draws Gaussians beside their cell unless 3 sigma is whole, got sigma={sigma:g} "
                 f"for maps of {size}; every keypoint will be off by up to half a cell: choose another, or "

@@ -29,7 +29,7 @@ val_dataloader = dict(
         img_dir="train2017",
         pipeline=[resize],
         test_mode=True,
-        only_with_keypoints=True,
+        images="with_keypoints",
     ),
 )
 test_dataloader = dict(
