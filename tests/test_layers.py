@@ -1,6 +1,7 @@
 """Who imports whom: downwards only, and no part reaches for its neighbour."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -167,3 +168,40 @@ def test_an_upward_import_is_reported(module, source):
 )
 def test_a_downward_import_is_allowed(module, is_package, source):
     assert not faults(source, module, is_package)
+
+
+def listed_rooms():
+    """The rooms that docs/architecture.md lists."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    return {line.split("`")[1] for line in text.splitlines() if line.startswith("| `aemm/") and line.count("|") == 4}
+
+
+def test_the_guide_lists_every_folder_and_every_module_of_the_ground_floor():
+    folders = {str(path.parent.relative_to(ROOT)) for path in (ROOT / "aemm").rglob("*.py")} - {"aemm"}
+    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "aemm").glob("*.py") if not path.stem.startswith("__")}
+    assert listed_rooms() == folders | modules
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "aemm/evaluation").rglob("*.py")), ids=lambda p: p.stem)
+def test_metrics_import_no_format_and_read_no_file(path):
+    source = path.read_text(encoding="utf-8")
+    module, is_package = module_of(path)
+    assert not [name for _, name in imports_of(source, module, is_package) if name.startswith("aemm.formats")]
+    assert not re.search(r"\bopen\(|read_text|read_bytes|mmengine\.(load|dump)|fileio", source)
+
+
+# words that only file formats know; the evaluators' own dict is built in evaluation/functional
+FILE_KEYS = {
+    *("iscrowd", "bbox", "file_name", "category_id", "num_keypoints", "segmentation", "annotations", "supercategory"),
+    *("crowdIndex", "head_box", "objpos", "group_ids", "annorect", "annopoints"),
+}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "aemm").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_key_of_a_file_format_is_known_outside_formats(path):
+    if {"formats", "functional"} & set(path.parts):
+        return
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    words = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    words |= {node.arg for node in nodes if isinstance(node, ast.keyword) and node.arg}
+    assert not words & FILE_KEYS

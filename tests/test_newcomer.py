@@ -3,13 +3,18 @@
 import importlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from aemm.registry import MODELS
+from aemm.datasets import collate
+from aemm.engine import build_runner, load_config
+from aemm.registry import DATASETS, METRICS, MODELS
 from aemm.structures import Batch, Instances, Targets
+from tests.end_to_end import write_config
+from tests.pairs import measured
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "docs/examples"
 SKELETON = dict(keypoints=["left_eye", "right_eye", "nose"], sigmas=[0.1] * 3)
@@ -141,3 +146,29 @@ def test_the_maps_for_an_exporter_take_no_file():
         other = 255 * torch.rand(1, 3, 64, 64)
         torch.testing.assert_close(exported(other), Exported(model)(other))
     assert exported(other)[1].shape == (1, 3, 2, 16, 16)
+
+
+def test_a_data_set_of_a_new_format_is_one_file_and_coco_metric_measures_it(example, tmp_path):
+    example("csv_points")
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / name), np.zeros((40, 60, 3), np.uint8))
+    (tmp_path / "people.csv").write_text("a.png,10,10,30,12,20,30\na.png,40,5,50,6,45,25\nb.png,5,5,25,8,15,35\n")
+    config = dict(type="CsvPoints", table=str(tmp_path / "people.csv"), img_dir=str(tmp_path), skeleton=SKELETON)
+    trained = DATASETS.build(config | dict(pipeline=[dict(type="PoseTargets", strides=[4], style="unbiased", sigma=1)]))
+    assert collate([trained[0]]).targets[0].tag_index.shape == (1, 2, 3)
+    tested = DATASETS.build(config | dict(test_mode=True))
+    pairs = []
+    for sample in (tested[i] for i in range(len(tested))):
+        scores = np.ones(sample.visible.shape)
+        found = Instances(sample.image_id, (40, 60), scores[:, 0], None, sample.keypoints, scores)
+        pairs.append((sample.truth, found))
+    assert measured(METRICS.build(dict(type="CocoMetric")), tested.metainfo, pairs)["coco/AP"] == pytest.approx(1)
+
+
+def test_a_second_metric_in_validation_takes_no_file(tmp_path):
+    metrics = "[dict(type='CocoMetric'), dict(type='CocoMetric', prefix='loose', sigmas=[0.3] * 17)]"
+    extra = f"val_evaluator = {metrics}\ntest_evaluator = val_evaluator"
+    config = load_config(str(write_config(tmp_path, extra)))
+    config.work_dir = str(tmp_path)
+    values = build_runner(config).test()
+    assert {"coco/AP", "loose/AP"} <= set(values)

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aemm.formats.coco import ImageEntry, KeypointFile, image_entry, select_keypoints
+from aemm.formats.coco import ImageEntry, KeypointFile, describe_set, image_entry, select_keypoints
 from aemm.formats.coco_checks import image_faults
 from aemm.formats.files import AnnotationError, read_json
-from aemm.records import Group, ImageId, Truth
+from aemm.records import DatasetInfo, Group, ImageId, Truth
 from aemm.skeletons import Skeleton
 
 
@@ -172,3 +172,23 @@ def describe_person(position: np.ndarray, scale: float, head: np.ndarray, member
         "objpos": np.round(position, 3).tolist(),
         "group_ids": list(members),
     }
+
+
+def describe_groups(
+    truths: Sequence[Truth],
+    info: DatasetInfo,
+    people: Sequence[Mapping[str, Any]],
+    groups: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """A whole set as the file holds it.
+
+    Args:
+        truths: one for each image, with numbers for identifiers.
+        info: of the data set.
+        people: from :func:`describe_person`, in the order of the truths' instances.
+        groups: from :func:`describe_group`.
+    """
+    data = describe_set(truths, info)
+    for row, person in zip(data["annotations"], people, strict=True):
+        row.update(person)
+    return {**data, "groups": list(groups)}

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from aemm.geometry import mirror, scaling
+from aemm.geometry import apply_warp, mirror, scaling
 from aemm.skeletons import SKELETONS, build_skeleton
 from aemm.structures import Batch, Instances, Maps, Sample
 from aemm.visualization import (
@@ -215,3 +215,25 @@ def test_saved_picture_keeps_its_colours(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         save_picture(tmp_path / "file" / "picture.png", picture)
+
+
+@pytest.mark.parametrize("convention", ["continuous", "udp"])
+def test_overlays_follow_the_pixel_convention(convention):
+    """The heat of a cell and a keypoint decoded from it lie at one place of the picture."""
+    heatmaps = torch.zeros(1, 1, 32, 48)
+    heatmaps[0, 0, 30, 45] = 1  # far from the origin, where a wrong scale shows
+    batch = Batch([torch.zeros(1, 3, 128, 192)], [1], [(128, 192)], np.eye(3)[None], convention=convention)
+    warp = batch.map_warp(0, (32, 48))
+    point = apply_warp(np.array([[45.5, 30.5]]), warp)
+    expected = (182.0, 122.0) if convention == "continuous" else (45 * 191 / 47, 30 * 127 / 31)
+    np.testing.assert_allclose(point[0], expected)
+    found = Instances(1, (128, 192), np.ones(1), keypoints=point[None], keypoint_scores=np.ones((1, 1)))
+    dot = build_skeleton(dict(keypoints=["dot"], sigmas=[0.1]))
+    blank = np.zeros((128, 192, 3), np.uint8)
+    picture = draw_result(blank, found, dot, Maps(heatmaps), 0, warp, convention, min_side=192)
+    middles = []
+    for panel in (picture[-128:, :192], picture[-128:, 194:386]):
+        rows, columns = np.nonzero(panel[..., 0].astype(int) + panel[..., 1] > 250)
+        middles.append((columns.mean() + 0.5, rows.mean() + 0.5))
+    corner = 0.5 if convention == "udp" else 0.0
+    np.testing.assert_allclose(middles[1], np.add(expected, corner), atol=0.6)

@@ -23,8 +23,8 @@ from aemm.datasets.synthetic.drawing import (
 )
 from aemm.datasets.synthetic.pose import truth_of
 from aemm.datasets.transforms.geometric import crop_sample
-from aemm.formats.coco import describe_set, write_set
-from aemm.formats.mpii import describe_group, describe_person
+from aemm.formats.coco import write_set
+from aemm.formats.mpii import describe_group, describe_groups, describe_person
 from aemm.ops.boxes import PERSON_HEIGHT, group_box, head_sizes
 from aemm.records import DatasetInfo, Group, Truth
 from aemm.registry import DATASETS
@@ -204,20 +204,16 @@ class SyntheticMpiiDataset(SampleDataset):
     def coco_annotations(self) -> dict[str, Any]:
         """All that is true of the set as tools/dataset_tools/mpii_to_coco.py would write it."""
         scenes = [self._draw(index) for index in range(self.length)]
-        truths = (truth_of(scene.people, index, with_masks=True) for index, scene in enumerate(scenes))
-        data = describe_set(truths, self.metainfo)
-        people = iter(data["annotations"])
-        groups = []
+        truths = [truth_of(scene.people, index, with_masks=True) for index, scene in enumerate(scenes)]
+        people, groups = [], []
         for index, scene in enumerate(scenes):
             first = self._first_id[index]
             for group in range(self._first_id[index + 1] - first):
                 groups.append(describe_group(first + group, index, scene.extent(group)))
             for n, figure in enumerate(scene.figures):
                 member = (int(first + scene.member[n]),)
-                next(people).update(
-                    describe_person(scene.positions[n], float(scene.scales[n]), head_box(figure), member)
-                )
-        return {**data, "groups": groups}
+                people.append(describe_person(scene.positions[n], float(scene.scales[n]), head_box(figure), member))
+        return describe_groups(truths, self.metainfo, people, groups)
 
     def export_coco(self, folder: str | Path) -> None:
         """Write ``images/*.png`` and ``annotations.json``, which the data sets of MPII read."""
