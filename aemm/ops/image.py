@@ -52,10 +52,20 @@ def _fixed_point_grid(matrix: np.ndarray, size: tuple[int, int]) -> tuple[np.nda
     Returns:
         ``(h, w, 2) int16`` pixels x, y and ``(h, w) uint16`` fractions, as ``cv2.remap`` takes them.
     """
-    (a, b, x0), (c, d, y0) = np.linalg.inv(matrix)[:2]
-    along, down = np.arange(size[1]), np.arange(size[0])[:, None]
-    x = np.rint(a * along * 1024).astype(np.int64) + np.rint((b * down + x0) * 1024).astype(np.int64)
-    y = np.rint(c * along * 1024).astype(np.int64) + np.rint((d * down + y0) * 1024).astype(np.int64)
-    x, y = (x + 16) >> 5, (y + 16) >> 5  # 1/1024 to 1/32 pixel
-    cells = np.stack([x >> 5, y >> 5], axis=-1).clip(-32768, 32767).astype(np.int16)
-    return cells, ((y & 31) * 32 + (x & 31)).astype(np.uint16)
+    cells = np.empty((*size, 2), np.int16)
+    fractions = np.zeros(size, np.uint16)
+    along, down = np.arange(size[1]), np.arange(size[0])
+    for axis, (by_x, by_y, start) in enumerate(np.linalg.inv(matrix)[:2]):
+        columns, rows = np.rint(by_x * along * 1024), np.rint((by_y * down + start) * 1024) + 16
+        far = np.abs(columns).max() + np.abs(rows).max()
+        place = np.add.outer(
+            rows.astype(np.int64), columns.astype(np.int64), dtype=np.int32 if far < 2**31 else np.int64
+        )
+        place >>= 5  # 1/1024 to 1/32 pixel
+        fraction = (place & 31).astype(np.uint16)
+        fractions += fraction if axis == 0 else fraction << 5
+        place >>= 5
+        if far >= 2**25:  # beyond what 16 bits hold
+            np.clip(place, -32768, 32767, out=place)
+        cells[..., axis] = place
+    return cells, fractions

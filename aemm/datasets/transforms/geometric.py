@@ -196,9 +196,9 @@ def flip_sample(sample: Sample) -> Sample:
         keypoints, visible = geometry.apply_warp(keypoints, warp)[:, order], visible[:, order]
     return replace(
         sample,
-        image=np.ascontiguousarray(sample.image[:, ::-1]),
-        views=tuple(np.ascontiguousarray(view[:, ::-1]) for view in sample.views),
-        ignore=None if sample.ignore is None else np.ascontiguousarray(sample.ignore[:, ::-1]),
+        image=cv2.flip(sample.image, 1),
+        views=tuple(cv2.flip(view, 1) for view in sample.views),
+        ignore=None if sample.ignore is None else cv2.flip(sample.ignore.view(np.uint8), 1).view(bool),
         masks=None if sample.masks is None else np.ascontiguousarray(sample.masks[..., ::-1]),
         keypoints=keypoints,
         visible=visible,

@@ -66,13 +66,19 @@ class ColorJitter(BaseTransform):
     def transform(self, sample: Sample) -> Sample:
         """Draw the four amounts from ``sample.rng`` and apply them, in float."""
         drawn = self.draw(sample.rng)
-        image: np.ndarray = sample.image.astype(np.float32) * np.float32(1 / 255)
-        hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
-        hsv[..., 0] = np.mod(hsv[..., 0] + drawn.hue * 360, 360)
-        np.minimum(hsv[..., 1] * np.float32(drawn.saturation), 1, out=hsv[..., 1])
-        image = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
-        image += np.float32(drawn.brightness)
-        grey = image.mean(axis=2, keepdims=True)
-        image = (image - grey) * np.float32(drawn.contrast) + grey
-        np.clip(image, 0, 1, out=image)
-        return replace(sample, image=(image * 255 + 0.5).astype(np.uint8))
+        image = sample.image.astype(np.float32)
+        image *= np.float32(1 / 255)
+        hue, saturation, value = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2HSV))
+        hue += np.float32(drawn.hue * 360)
+        hue += np.float32(360) * (hue < 0)
+        hue -= np.float32(360) * (hue >= 360)
+        saturation *= np.float32(drawn.saturation)
+        np.minimum(saturation, 1, out=saturation)
+        image = cv2.cvtColor(cv2.merge([hue, saturation, value]), cv2.COLOR_HSV2RGB)
+        # brightness, and contrast about each pixel's own grey, in one step
+        mix = np.full((3, 4), (1 - drawn.contrast) / 3)
+        mix[:, :3] += drawn.contrast * np.eye(3)
+        mix[:, 3] = drawn.brightness
+        image = cv2.transform(image, 255 * mix + [0, 0, 0, 0.5])
+        np.clip(image, 0, 255.5, out=image)
+        return replace(sample, image=image.astype(np.uint8))
