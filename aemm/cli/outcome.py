@@ -47,6 +47,9 @@ class ExitCode(IntEnum):
 
 # packages whose errors, raised on purpose, speak of the user's input
 _SPEAKERS = ("aemm", "mmengine")
+# errors of torch that tell of memory and network
+_OUT_OF_MEMORY = "OutOfMemoryError"
+_OF_THE_MACHINE = (_OUT_OF_MEMORY, "DistNetworkError", "DistStoreError")
 _REPORT = (
     "This is a fault of aemm, or of code that the config imports, not of your input. "
     "Please report the former with the lines above and the command."
@@ -144,7 +147,7 @@ def is_users(error: BaseException) -> bool:
     Args:
         error: as it was caught.
     """
-    if isinstance(error, MemoryError) or _out_of_gpu_memory(error):
+    if isinstance(error, MemoryError) or _is_torchs(error, *_OF_THE_MACHINE):
         return True
     if isinstance(error, OSError) and error.errno is not None:
         return True
@@ -161,7 +164,7 @@ def plain_message(error: BaseException) -> str:
         return re.split(rf"^(?:\w+\.)*{type(error).__name__}: ", text, maxsplit=1, flags=re.MULTILINE)[-1].rstrip()
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
-    if isinstance(error, MemoryError) or _out_of_gpu_memory(error):
+    if isinstance(error, MemoryError) or _is_torchs(error, _OUT_OF_MEMORY):
         return f"out of memory; a smaller batch or image needs less ({text.splitlines()[0] if text else 'no details'})"
     return text
 
@@ -171,9 +174,9 @@ def _in_worker(error: BaseException) -> bool:
     return "\nOriginal Traceback (most recent call last):\n" in str(error)
 
 
-def _out_of_gpu_memory(error: BaseException) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(error, torch.OutOfMemoryError)
+def _is_torchs(error: BaseException, *names: str) -> bool:
+    """Whether an error is of one of these classes of torch, which is not imported for the question."""
+    return type(error).__module__.partition(".")[0] == "torch" and type(error).__name__ in names
 
 
 def _raised_on_purpose(error: BaseException) -> bool:

@@ -42,7 +42,11 @@ def start(processes: int, command: Sequence[str]) -> int:
 
     Returns:
         See :func:`main`.
+
+    Raises:
+        ConnectionError: the processes cannot meet.
     """
+    from torch.distributed import DistNetworkError
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args
@@ -66,6 +70,11 @@ def start(processes: int, command: Sequence[str]) -> int:
         return _shell_code(error.get_first_failure()[1].exitcode)
     except SignalException as error:
         return ExitCode.REQUEUE if error.sigval == signal.SIGUSR1 else 128 + error.sigval
+    except DistNetworkError as error:
+        place = f"{machines['--master-addr']}:{machines['--master-port']}"
+        raise ConnectionError(
+            f"the processes cannot meet at {place}: {error}; another run may use it, choose a free port by PORT=…"
+        ) from error
     return ExitCode.DONE
 
 

@@ -114,6 +114,7 @@ USAGE = [
     ("train small.py --launcher mpi", "--launcher: invalid choice: 'mpi'"),
     ("train small.py --cfg-options a", "--cfg-options: expected KEY=VALUE, got 'a'"),
     ("train small.py --cfg-options =3", "expected KEY=VALUE, got '=3'"),
+    ("train small.py --auto-batch --scale-lr", "not allowed with argument --auto-batch"),
     ("train small.py other.py", "unrecognized arguments: other.py"),
     ("test small.py", "checkpoint"),
     ("test small.py good.pth --show-limit 3", "give --show-dir, too"),

@@ -60,6 +60,8 @@ def test_an_error_that_was_raised_on_purpose_is_the_users():
     assert is_users(raised(Path("/no/such/file").read_text))
     assert is_users(ModuleNotFoundError("No module named 'mmcv'", name="mmcv"))
     assert is_users(MemoryError())
+    assert is_users(torch.OutOfMemoryError("CUDA out of memory"))
+    assert is_users(torch.distributed.DistNetworkError("address already in use"))
 
 
 @pytest.mark.parametrize(
@@ -91,6 +93,11 @@ def test_an_error_of_a_worker_reads_like_one_of_the_main_process():
 def test_the_message_of_a_plain_file_error_names_the_file():
     assert plain_message(raised(Path("/no/such/file").read_text)) == "/no/such/file: No such file or directory"
     assert plain_message(ValueError("plain: as it is")) == "plain: as it is"
+
+
+@pytest.mark.parametrize("error", [MemoryError("12 GiB"), torch.OutOfMemoryError("12 GiB\nmore")])
+def test_too_little_memory_is_told_with_a_way_out(error):
+    assert plain_message(error) == "out of memory; a smaller batch or image needs less (12 GiB)"
 
 
 def test_a_user_error_ends_with_its_message_alone(capsys, monkeypatch):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -31,6 +32,19 @@ def test_the_exit_code_is_that_of_the_process_that_failed(tmp_path, code):
     port = str(29630 + code % 10)
     result = run_tool("tools/processes.py", 2, tmp_path / "ending.py", code, PORT=port)
     assert result.returncode == code
+    assert "Traceback" not in result.stderr
+
+
+def test_a_port_that_is_in_use_is_named(tmp_path):
+    (tmp_path / "ending.py").write_text(ENDING)
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        result = run_tool("tools/processes.py", 2, tmp_path / "ending.py", 0, PORT=port)
+    assert result.returncode == 1
+    assert f"error: the processes cannot meet at 127.0.0.1:{port}" in result.stderr
+    assert "choose a free port by PORT=" in result.stderr
     assert "Traceback" not in result.stderr
 
 
