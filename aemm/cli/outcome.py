@@ -96,7 +96,8 @@ def _terminable() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if signal.getsignal(signal.SIGTERM) is end:  # or else the work left another, which is to outlive it
+            signal.signal(signal.SIGTERM, before)
 
 
 def _is_unheard() -> bool:

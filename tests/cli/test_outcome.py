@@ -134,6 +134,15 @@ def test_the_handler_of_the_caller_comes_back():
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_a_handler_that_the_work_leaves_outlives_it():
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert run(lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN) and ExitCode.DONE) == 0
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 WAITING = """
 import sys, time
 from aemm.cli.outcome import run
