@@ -11,7 +11,6 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner as _Runner
 from torch import nn
 
-from aemm.engine.optim_wrapper import wrappers_of
 from aemm.engine.statistics import share_statistics, use_sync_norm
 
 
@@ -55,22 +54,6 @@ class Runner(_Runner):
             model = use_sync_norm(model)
             self.cfg.sync_bn = None
         return super().wrap_model(model_wrapper_cfg, model)
-
-    def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict[str, Any] | None = None) -> None:
-        """Scale the learning rate by the images of a *step*: gathered gradients count as a larger batch.
-
-        Args:
-            optim_wrapper: built.
-            auto_scale_lr: ``enable`` and ``base_batch_size``, to which the learning rate of the config belongs.
-        """
-        if not auto_scale_lr or not auto_scale_lr.get("enable", False):
-            return
-        base = auto_scale_lr["base_batch_size"]
-        for wrapper in wrappers_of(optim_wrapper):
-            batch = self._train_dataloader["batch_size"] * self.world_size * wrapper.gathered
-            self.logger.info(f"learning rate scaled by {batch}/{base}, the images of a step over those it was made for")
-            for group in wrapper.optimizer.param_groups:
-                group["lr"] *= batch / base
 
     def _maybe_compile(self, target: str) -> None:
         """Compile the network where the config says ``compile=True`` or gives options of ``torch.compile``."""

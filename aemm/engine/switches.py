@@ -45,11 +45,10 @@ def _steps(cfg: Config, launcher: str) -> Iterator[str]:
     gathered = wrapper.get("accumulative_counts", 1)
     if not isinstance(gathered, int) or isinstance(gathered, bool) or gathered < 1:
         yield f"optim_wrapper.accumulative_counts must be 1 or more iterations, got {gathered!r}"
-    scale = cfg.get("auto_scale_lr") or {}
-    if scale.get("enable") and not scale.get("base_batch_size"):
+    if (cfg.get("auto_scale_lr") or {}).get("enable"):
         yield (
-            "auto_scale_lr.enable=True needs auto_scale_lr.base_batch_size, the images of a step that the learning "
-            "rate of the config is made for"
+            "auto_scale_lr.enable=True: mmengine would count neither gathered gradients nor iterations; call "
+            "aemm.engine.fit_batch(cfg, processes) first, as `aemm train` does"
         )
     if wrapper.get("dtype") == "bfloat16" and torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
         yield "optim_wrapper.dtype='bfloat16': this GPU has no such type; take 'float16'"

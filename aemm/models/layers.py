@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
@@ -119,6 +120,9 @@ def recompute(module: nn.Module, *inputs: Any) -> Any:
         module: any module.
         inputs: tensors, or lists of tensors.
     """
+    if torch.compiler.is_compiling():
+        # in a compiled graph updates of statistics are results of the forward pass, which are not computed again
+        return checkpoint(module, *inputs, use_reentrant=False)
     return checkpoint(
         module, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), _fixed_statistics(module))
     )
