@@ -1,7 +1,6 @@
 import logging
 
 import pytest
-import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 

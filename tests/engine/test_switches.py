@@ -182,10 +182,13 @@ def test_on_a_cpu_the_wrapper_keeps_what_the_config_says_of_it():
         join_processes(cfg, "pytorch")
         return cfg.model_wrapper_cfg.to_dict()
 
-    (found, own) = run_processes(1, lambda: (
-        completed(find_unused_parameters=True),
-        completed(model_wrapper_cfg=dict(type="MMDistributedDataParallel", detect_anomalous_params=True)),
-    ))[0]
+    (found, own) = run_processes(
+        1,
+        lambda: (
+            completed(find_unused_parameters=True),
+            completed(model_wrapper_cfg=dict(type="MMDistributedDataParallel", detect_anomalous_params=True)),
+        ),
+    )[0]
     assert found["find_unused_parameters"] is True
     assert found["device_ids"] is None
     assert own["detect_anomalous_params"] is True

@@ -163,20 +163,13 @@ def test_gradient_agrees_with_finite_differences():
     assert leaf.grad.flatten()[at].item() == pytest.approx(numeric.item(), rel=1e-2)
 
 
-<<<<<<< HEAD
 def test_tag_spread_is_zero_when_tags_collapse_and_not_a_number_without_pairs():
-=======
-def test_tag_spread_is_zero_when_tags_collapse_and_nan_without_pairs():
->>>>>>> 77cd849 (Stop at NaN, log global means, share running statistics; keep the message hub short)
     tags, index = _random()
     assert tag_spread(tags, index) > 0.1
     assert tag_spread(torch.ones_like(tags), index) == pytest.approx(0, abs=1e-6)
     assert tag_spread(tags, index[:, :1]).isnan()
-<<<<<<< HEAD
     lonely = torch.cat([index, torch.full_like(index[:1], -1)])  # an image without pairs does not count
     torch.testing.assert_close(tag_spread(torch.cat([tags, tags[:1]]), lonely), tag_spread(tags, index))
-=======
->>>>>>> 77cd849 (Stop at NaN, log global means, share running statistics; keep the message hub short)
 
 
 def test_unknown_form_is_refused():
