@@ -12,6 +12,7 @@ from mmengine.runner import Runner as _Runner
 from torch import nn
 
 from aemm.engine.statistics import share_statistics, use_sync_norm
+from aemm.models.layers import compile_around_recomputing
 
 
 def compile_network(model: nn.Module, options: dict[str, Any]) -> None:
@@ -21,6 +22,7 @@ def compile_network(model: nn.Module, options: dict[str, Any]) -> None:
         model: the unwrapped model.
         options: of ``torch.compile``.
     """
+    compile_around_recomputing()
     for part in (model.backbone, model.head):
         part.forward = _in_training(part, part.forward, torch.compile(part.forward, **options))  # type: ignore
 

@@ -1,9 +1,10 @@
 """Gradient checkpointing in a compiled network; tests/models/backbones hold it to account in a plain one."""
 
+import pytest
 import torch
 from torch import nn
 
-from aemm.models.layers import recompute
+from aemm.models.layers import compile_around_recomputing, recompute
 
 
 class _Net(nn.Module):
@@ -32,12 +33,15 @@ def _saved(net, image):
     return sum(sizes), [p.grad for p in net.parameters()], list(net.buffers())
 
 
-def test_recomputing_saves_memory_and_changes_nothing_in_a_compiled_network_too():
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_recomputing_saves_memory_and_changes_nothing_in_a_compiled_network_too(backend):
     image = torch.randn(2, 4, 16, 16)
     found = []
+    torch.compiler.reset()
+    compile_around_recomputing()
     for with_cp in (False, True):
         net = _Net(with_cp)
-        found.append(_saved(torch.compile(net, backend="aot_eager"), image))
+        found.append(_saved(torch.compile(net, backend=backend), image))
     (every_byte, gradients, buffers), (few, same, others) = found
     assert few < 0.5 * every_byte
     for a, b in zip(gradients + buffers, same + others, strict=True):
