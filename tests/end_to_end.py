@@ -24,6 +24,7 @@ default_hooks = dict(logger=dict(interval=1), checkpoint=dict(max_keep_ckpts=5))
 
 def write_config(folder: Path, extra: str = "") -> Path:
     """A small synthetic recipe in ``folder``, with more lines behind it."""
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "small.py"
     path.write_text(SMALL.format(root=ROOT) + extra)
     return path

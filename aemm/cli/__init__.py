@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from aemm import __version__
-from aemm.cli import complexity, convert, map_keypoints, oracle, predict, publish, test, train
+from aemm.cli import complexity, convert, map_keypoints, oracle, predict, publish, replay, test, train
 from aemm.cli.outcome import ExitCode, run
 
 COMMANDS: dict[str, ModuleType] = {
@@ -23,6 +23,7 @@ COMMANDS: dict[str, ModuleType] = {
     "convert": convert,
     "map-keypoints": map_keypoints,
     "publish": publish,
+    "replay": replay,
 }
 _END = "exit codes: " + ", ".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for code in ExitCode)
 

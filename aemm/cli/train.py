@@ -32,7 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="train with the batch there is; the rate is scaled with it, iteration counts against it",
     )
-    parser.add_argument("--amp", action="store_true", help="mixed precision (GPU)")
+    parser.add_argument(
+        "--amp",
+        nargs="?",
+        const="auto",
+        choices=["auto", "float16", "bfloat16"],
+        help="mixed precision; without a value float16 on a GPU, bfloat16 on a CPU",
+    )
     parser.add_argument("--seed", type=seed, help="of weights, order and augmentation; default from the config")
     add_launcher(parser)
 
@@ -56,7 +62,7 @@ def main(args: argparse.Namespace) -> ExitCode:
     set_work_dir(cfg, args.config, args.work_dir)
     set_seed(cfg, args.seed)
     if args.amp:
-        use_mixed_precision(cfg)
+        use_mixed_precision(cfg, None if args.amp == "auto" else args.amp)
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == "auto" else args.resume

@@ -4,6 +4,7 @@ from aemm.engine.batch_size import fit_batch
 from aemm.engine.checkpoint import CheckpointError, SafeCheckpointHook, read_checkpoint
 from aemm.engine.config_check import ConfigError, check_config
 from aemm.engine.dump import DumpHook
+from aemm.engine.finite import FiniteHook, NonFiniteError, check_finite
 from aemm.engine.launch import (
     build_runner,
     check_device,
@@ -14,21 +15,31 @@ from aemm.engine.launch import (
     set_seed,
     set_show,
     set_work_dir,
-    use_mixed_precision,
 )
+from aemm.engine.mixed_precision import AmpOptimWrapper, use_mixed_precision
+from aemm.engine.optim_wrapper import OptimWrapper
+from aemm.engine.runtime_info import RuntimeInfoHook
 from aemm.engine.show import ShowHook
+from aemm.engine.statistics import SharedStatisticsHook
 from aemm.engine.tag_collapse import TagCollapseHook
 
 __all__ = [
+    "AmpOptimWrapper",
     "CheckpointError",
     "ConfigError",
     "DumpHook",
+    "FiniteHook",
+    "NonFiniteError",
+    "OptimWrapper",
+    "RuntimeInfoHook",
     "SafeCheckpointHook",
+    "SharedStatisticsHook",
     "ShowHook",
     "TagCollapseHook",
     "build_runner",
     "check_config",
     "check_device",
+    "check_finite",
     "count_processes",
     "fit_batch",
     "load_config",

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
 from torch import nn
 
 from aemm.engine.config_check import ConfigError, check_config
 from aemm.engine.console import file_only, survive_closed_console
 from aemm.engine.dump import DumpHook
 from aemm.engine.outputs import check_folder
+from aemm.engine.runner import Runner
+from aemm.engine.switches import check_switches, join_processes
 from aemm.registry import MODELS
 
 
@@ -155,18 +155,6 @@ def check_device(name: str | None) -> None:
         raise ValueError(f"--device {name} cannot be used: {str(error).splitlines()[0]}") from error
 
 
-def use_mixed_precision(cfg: Config) -> None:
-    """Train under autocast: fp16 with loss scaling on a GPU.
-
-    Raises:
-        ConfigError: there is no GPU.
-    """
-    if not torch.cuda.is_available():
-        raise ConfigError("--amp needs a GPU; on a CPU leave it out")
-    cfg.optim_wrapper.type = "AmpOptimWrapper"
-    cfg.optim_wrapper.setdefault("loss_scale", "dynamic")
-
-
 class _Runner(Runner):
     """MMEngine's runner; what fills pages at its start goes to the log file alone.
 
@@ -231,14 +219,13 @@ def build_runner(cfg: Config, launcher: str = "none") -> Runner:
 
     Raises:
         ValueError: this process was not started by the launcher.
+        ConfigError: a switch of the config cannot do what it says.
     """
     count_processes(launcher)
     cfg.launcher = launcher
     if "visualizer" not in cfg and importlib.util.find_spec("tensorboard"):
         backends = [dict(type="LocalVisBackend"), dict(type="TensorboardVisBackend")]
         cfg.visualizer = dict(type="Visualizer", vis_backends=backends)
-    if launcher != "none" and not torch.cuda.is_available():
-        if launcher == "pytorch" and not dist.is_initialized():
-            dist.init_process_group("gloo")  # mmengine's own start asks for a GPU
-        cfg.model_wrapper_cfg = dict(type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False)
+    check_switches(cfg, launcher)
+    join_processes(cfg, launcher)
     return _Runner.from_cfg(cfg)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
@@ -79,8 +80,10 @@ class Embedder(BaseModel):
         raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Scalars by name, as the head gives them."""
-        return self.head.loss(self.head(self.backbone(batch.images[0])), batch.targets)
+        """Scalars by name, as the head gives them, from maps in float32 and without autocast."""
+        stages = self.head(self.backbone(batch.images[0]))
+        with torch.autocast(batch.images[0].device.type, enabled=False):
+            return self.head.loss([maps.float() for maps in stages], batch.targets)
 
     def predict(self, batch: Batch) -> list[Instances]:
         """What is in each image, corrected by the postprocessors."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
@@ -109,6 +110,24 @@ def _fixed_statistics(module: nn.Module) -> Iterator[None]:
                 norm.num_batches_tracked.copy_(count)
 
 
+def _checkpoint(module: nn.Module, *inputs: Any) -> Any:
+    return checkpoint(
+        module, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), _fixed_statistics(module))
+    )
+
+
+_run = _checkpoint
+
+
+def compile_around_recomputing() -> None:
+    """Let a compiler take the modules that are recomputed one by one, but not what counts their runs.
+
+    For whoever compiles a network, before it runs: done here, it would cost every import a second or more.
+    """
+    global _run
+    _run = torch.compiler.disable(_checkpoint, recursive=False)
+
+
 def recompute(module: nn.Module, *inputs: Any) -> Any:
     """``module(*inputs)``, run again in the backward pass instead of keeping what it computes.
 
@@ -119,9 +138,7 @@ def recompute(module: nn.Module, *inputs: Any) -> Any:
         module: any module.
         inputs: tensors, or lists of tensors.
     """
-    return checkpoint(
-        module, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), _fixed_statistics(module))
-    )
+    return _run(module, *inputs)
 
 
 def check_sides(image: Tensor, multiple_of: int) -> None:

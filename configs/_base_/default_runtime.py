@@ -10,12 +10,14 @@ default_hooks = dict(
     sampler_seed=dict(type="DistSamplerSeedHook"),
     checkpoint=dict(type="CheckpointHook", interval=1, max_keep_ckpts=2, save_best="coco/AP", rule="greater"),
     safe_checkpoint=dict(type="SafeCheckpointHook"),
+    finite=dict(type="FiniteHook"),
+    shared_statistics=dict(type="SharedStatisticsHook"),
     tag_collapse=dict(type="TagCollapseHook"),
 )
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
-    dist_cfg=dict(backend="nccl"),
+    dist_cfg=dict(backend="nccl", timeout=1800),
 )
 log_processor = dict(type="LogProcessor", window_size=50, by_epoch=True)
 log_level = "INFO"

@@ -1,13 +1,12 @@
 import logging
 
 import pytest
-import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
 from aemm.engine import build_runner, load_config, require, set_dump, set_seed, set_show, set_work_dir
 from aemm.engine.console import file_only, survive_closed_console
-from aemm.engine.launch import check_device, count_processes, use_mixed_precision
+from aemm.engine.launch import check_device, count_processes
 from tests.end_to_end import write_config
 
 
@@ -18,12 +17,6 @@ def test_the_work_dir_is_named_after_the_config(tmp_path, monkeypatch):
     set_work_dir(cfg, path, None)
     assert cfg.work_dir == "work_dirs/pose_hourglass_tiny_128"
     assert (tmp_path / cfg.work_dir).is_dir()
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="only where there is no GPU")
-def test_mixed_precision_without_a_gpu_is_refused():
-    with pytest.raises(ValueError, match="needs a GPU"):
-        use_mixed_precision(load_config("configs/synthetic/pose_hourglass_tiny_128.py"))
 
 
 def test_a_config_that_lacks_what_a_command_reads_is_refused():

@@ -1,0 +1,67 @@
+"""mmengine's runner, with the switches of a training done so that they hold for every combination."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from mmengine.dist import is_distributed
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner as _Runner
+from torch import nn
+
+from aemm.engine.statistics import share_statistics, use_sync_norm
+from aemm.models.layers import compile_around_recomputing
+
+
+def compile_network(model: nn.Module, options: dict[str, Any]) -> None:
+    """Compile backbone and head for training; testing, whose images differ in size, runs them as they are.
+
+    Args:
+        model: the unwrapped model.
+        options: of ``torch.compile``.
+    """
+    compile_around_recomputing()
+    for part in (model.backbone, model.head):
+        part.forward = _in_training(part, part.forward, torch.compile(part.forward, **options))  # type: ignore
+
+
+def _in_training(part: nn.Module, plain: Callable[..., Any], compiled: Callable[..., Any]) -> Callable[..., Any]:
+    def forward(*inputs: Any) -> Any:
+        return compiled(*inputs) if part.training else plain(*inputs)
+
+    return forward
+
+
+_OF_MMENGINE = ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
+
+
+class Runner(_Runner):
+    """mmengine's runner, except for what these methods say."""
+
+    def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
+        """Register them; ``default_hooks.NAME=None`` leaves out any of them, not only mmengine's own."""
+        kept = {name: hook for name, hook in (hooks or {}).items() if hook is not None or name in _OF_MMENGINE}
+        super().register_default_hooks(kept)
+
+    def save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        """Save the running statistics of all processes, not those of the first; each process must call this."""
+        share_statistics(self)
+        super().save_checkpoint(*args, **kwargs)
+
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
+        """The model on its device; ``sync_bn='torch'`` works on a CPU, too."""
+        if is_distributed() and not torch.cuda.is_available() and self.cfg.get("sync_bn") == "torch":
+            model = use_sync_norm(model)
+            self.cfg.sync_bn = None
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    def _maybe_compile(self, target: str) -> None:
+        """Compile the network where the config says ``compile=True`` or gives options of ``torch.compile``."""
+        options = self.cfg.get("compile")
+        if not options:
+            return
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        compile_network(model, {} if options is True else dict(options))
+        self.logger.info("the network is compiled: the first iterations take longer")
