@@ -23,7 +23,7 @@ from aemm.registry import METRICS
 from aemm.skeletons import SKELETONS
 
 KEYPOINTS = SKELETONS["mpii14"].keypoints  # those that count: pelvis and thorax do not
-PARTS = {
+_BODY_PARTS = {
     "Head": ("upper_neck", "head_top"),
     "Sho": ("left_shoulder", "right_shoulder"),
     "Elb": ("left_elbow", "right_elbow"),
@@ -32,7 +32,7 @@ PARTS = {
     "Knee": ("left_knee", "right_knee"),
     "Ank": ("left_ankle", "right_ankle"),
 }
-_UPPER_BODY = tuple(name for part in ("Head", "Sho", "Elb", "Wri") for name in PARTS[part])
+_UPPER_BODY = tuple(name for part in ("Head", "Sho", "Elb", "Wri") for name in _BODY_PARTS[part])
 
 
 @METRICS.register_module()
@@ -162,7 +162,7 @@ def _report(title: str, total: str, values: np.ndarray, mean: float) -> dict[str
         known = [by_name[name] for name in names if not np.isnan(by_name[name])]
         return float(np.mean(known)) if known else float("nan")
 
-    parts = {part: over(names) for part, names in PARTS.items()}
+    parts = {part: over(names) for part, names in _BODY_PARTS.items()}
     row = {**parts, "Total": mean, "UBody": over(_UPPER_BODY)}
     table = AsciiTable([list(row), [f"{100 * value:.1f}" for value in row.values()]])
     MMLogger.get_current_instance().info(f"{title}\n{table.table}")

@@ -13,7 +13,7 @@ import numpy as np
 
 from aemm.skeletons import Skeleton
 
-Color = tuple[int, int, int]
+Dye = tuple[int, int, int]
 
 _SIDES = ("left", "right")
 PARTS = ("head", "torso", *(f"{side}_{part}" for side in _SIDES for part in ("upper_arm", "forearm", "thigh", "shin")))
@@ -67,8 +67,8 @@ _LENGTHS = np.array([[0.17, 0.15], [0.17, 0.15], [0.235, 0.22], [0.235, 0.22]])
 _EYES_AND_EARS = [[0.034, -0.016, 0.066], [-0.034, -0.016, 0.066], [0.076, 0, 0], [-0.076, 0, 0]]
 _SKULL = np.array([[0, 0.012, 0.078], *_EYES_AND_EARS, [0, -0.098, 0], [0, 0.078, 0]])
 
-_SKIN: list[Color] = [(255, 219, 190), (241, 194, 155), (222, 170, 125), (190, 132, 90), (142, 92, 60), (92, 58, 40)]
-_HAIR: list[Color] = [(28, 22, 20), (66, 42, 26), (120, 78, 40), (196, 154, 84), (150, 62, 30), (165, 165, 165)]
+_SKIN: list[Dye] = [(255, 219, 190), (241, 194, 155), (222, 170, 125), (190, 132, 90), (142, 92, 60), (92, 58, 40)]
+_HAIR: list[Dye] = [(28, 22, 20), (66, 42, 26), (120, 78, 40), (196, 154, 84), (150, 62, 30), (165, 165, 165)]
 
 
 @dataclass
@@ -87,7 +87,7 @@ class Figure:
     forward: np.ndarray
     stature: float
     breadth: float
-    dyes: dict[str, Color]
+    dyes: dict[str, Dye]
 
     def moved(self, x: float, y: float) -> Figure:
         """The same figure shifted in the image plane."""
@@ -196,12 +196,12 @@ def _pose(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return np.where(_LEGS[:, None], points, points @ lean.T), (lean @ head_turn)[:, 2]
 
 
-def shade(color: Color, factor: float) -> Color:
+def shade(color: Dye, factor: float) -> Dye:
     """A colour made darker, or lighter, by a factor."""
     return int(color[0] * factor), int(color[1] * factor), int(color[2] * factor)
 
 
-def _dye(hue: float, saturation: float, value: float) -> Color:
+def _dye(hue: float, saturation: float, value: float) -> Dye:
     red, green, blue = colorsys.hsv_to_rgb(hue % 1, saturation, value)
     return int(255 * red), int(255 * green), int(255 * blue)
 
@@ -212,7 +212,7 @@ _UNIFORM = {
 }  # hues: upper arm, forearm, thigh, shin
 
 
-def _dress(rng: np.random.Generator, side_colors: bool) -> dict[str, Color]:
+def _dress(rng: np.random.Generator, side_colors: bool) -> dict[str, Dye]:
     """Colours of one person; the limbs' clothing tells left from right if ``side_colors``."""
     u = rng.random
     skin, hair = _SKIN[rng.integers(len(_SKIN))], _HAIR[rng.integers(len(_HAIR))]

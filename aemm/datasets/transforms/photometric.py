@@ -66,7 +66,7 @@ class ColorJitter(BaseTransform):
     def transform(self, sample: Sample) -> Sample:
         """Draw the four amounts from ``sample.rng`` and apply them, in float."""
         drawn = self.draw(sample.rng)
-        image = sample.image.astype(np.float32)
+        image: np.ndarray = sample.image.astype(np.float32)
         image *= np.float32(1 / 255)
         hue, saturation, value = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2HSV))
         hue += np.float32(drawn.hue * 360)

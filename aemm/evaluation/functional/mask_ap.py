@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 from pycocotools import mask as rle
 
+from aemm.records import Mask
+
 ApForm = Literal["area", "11point"]
-Mask = Mapping[str, Any]  # run lengths as pycocotools writes them
+
 VOL_THRESHOLDS = tuple(n / 10 for n in range(1, 10))  # AP^r_vol averages over these
 
 
