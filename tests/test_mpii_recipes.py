@@ -41,6 +41,8 @@ from aemm.structures import Instances
 class ShakyTruth:
     """The true people of a group, some keypoints far off, with scores that follow from the group alone."""
 
+    flip_index = tuple(range(16))
+
     def __init__(self, length):
         truth = SyntheticMpiiDataset(length, panel=64, seed=1, test_mode=True).coco_annotations()
         self.people = {group["id"]: [] for group in truth["groups"]}

@@ -150,10 +150,13 @@ class Inferencer:
     def __call__(self, inputs: Input | Iterable[Input], out_dir: str | Path | None = None) -> Iterator[Instances]:
         """What is in every image, one after the other as they are read.
 
+        Postprocessors begin anew with every call; what they remember goes from image to image.
+
         Args:
             inputs: see :func:`read_inputs`.
             out_dir: draw what is found over every image, into this folder.
         """
+        self.model.reset()
         for image_id, image in read_inputs(inputs):
             found = self.predict(image, image_id)
             if out_dir is not None:

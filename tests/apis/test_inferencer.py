@@ -186,7 +186,7 @@ def test_masks_are_predicted_and_drawn(tmp_path):
     assert json.loads(json.dumps(row))["mask"]["size"] == [90, 150]
 
 
-def test_what_corrects_people_sees_the_whole_image(recipe):
+def test_what_corrects_people_sees_the_whole_image_and_begins_anew_with_every_call(recipe):
     inferencer = Inferencer(*recipe, device="cpu")
     seen = []
 
@@ -201,8 +201,10 @@ def test_what_corrects_people_sees_the_whole_image(recipe):
             return found
 
     inferencer.model.postprocessors = [Watch()]
+    list(inferencer([noise(5), noise(6)]))
+    assert len(seen) == 2
     next(inferencer(noise(4)))
-    np.testing.assert_array_equal(seen[0], noise(4))
+    np.testing.assert_array_equal(seen, [noise(4)])
 
 
 def test_a_checkpoint_of_another_model_is_refused(recipe, tmp_path):

@@ -107,15 +107,8 @@ class PoseDecoder:
                 f"grouping_order must hold each of the {len(self.skeleton)} keypoints of skeleton "
                 f"{self.skeleton.name!r} once, 0 to {len(self.skeleton) - 1}, got {list(order)}"
             )
-        self.rules = GroupingRules(
-            order,
-            tag_threshold,
-            distance,
-            max_matched,
-            stop_when_full,
-            tie=assignment_tie,
-            equal_tags=equal_tags,
-        )
+        limits = (tag_threshold, distance, max_matched, stop_when_full)
+        self.rules = GroupingRules(order, *limits, tie=assignment_tie, equal_tags=equal_tags)
         self.window, self.max_peaks, self.threshold = window, max_peaks, threshold
         self.fill_missing, self.filled_score, self.filled_border = fill_missing, filled_score, filled_border
         self.subpixel, self.filled_subpixel = subpixel, filled_subpixel
