@@ -1,12 +1,12 @@
 """What mmengine lacks: safe checkpoints, checked configs, a watch over the tags."""
 
 from aemm.engine.checkpoint import CheckpointError, SafeCheckpointHook, read_checkpoint
+from aemm.engine.config import load_config, set_views
 from aemm.engine.config_check import ConfigError, check_config
 from aemm.engine.dump import DumpHook
 from aemm.engine.launch import (
     build_runner,
     check_device,
-    load_config,
     require,
     set_dump,
     set_seed,
@@ -33,6 +33,7 @@ __all__ = [
     "set_dump",
     "set_seed",
     "set_show",
+    "set_views",
     "set_work_dir",
     "use_mixed_precision",
 ]
