@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from collections.abc import Iterable
 from typing import Any
 
 from mmengine import registry as root
@@ -27,7 +28,7 @@ class UnknownTypeError(ValueError):
             super().__init__(f"type {name!r} is gone: write {_REPLACED[name]} (docs/upgrading.md)")
             return
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it knows {', '.join(sorted(known))}"
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it knows {', '.join(sorted(known))}."
         message = (
             f"type {name!r} is not in the registry {registry!r} (filled from {', '.join(locations) or 'nothing'}); "
             f"{hint} A class of your own joins by custom_imports=dict(imports=['your_module']) in the config."
@@ -58,31 +59,61 @@ class AemmRegistry(Registry):
         return found
 
 
-def check_arguments(cls: Any, arguments: dict[str, Any], where: str) -> None:
+def parameters(cls: Any) -> tuple[dict[str, inspect.Parameter], bool]:
+    """What a class or function can be called with: its named parameters, and whether it takes any others.
+
+    A class of aemm, mmengine, mmcv or torch that takes ``**kwargs`` hands them to the class it inherits from, whose
+    parameters count, too. What a class from elsewhere does with them is not known.
+
+    Args:
+        cls: a class or function.
+    """
+    if not inspect.isclass(cls):
+        found = list(inspect.signature(cls).parameters.values())
+        return {p.name: p for p in found if p.kind not in _VARIABLE}, any(p.kind is p.VAR_KEYWORD for p in found)
+    named: dict[str, inspect.Parameter] = {}
+    for base in cls.__mro__[:-1]:
+        if "__init__" not in vars(base):
+            continue
+        _, *found = inspect.signature(vars(base)["__init__"]).parameters.values()  # without self
+        named = {p.name: p for p in found if p.kind not in _VARIABLE} | named
+        if not any(p.kind is p.VAR_KEYWORD for p in found):
+            return named, False
+        if base.__module__.partition(".")[0] not in ("aemm", "mmengine", "mmcv", "torch"):
+            return named, True
+    return named, cls.__name__ not in _TAKES_NO_MORE
+
+
+_VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+# hands what it does not know to a function that takes no more either, once it saves for the first time
+_TAKES_NO_MORE = ("CheckpointHook",)
+
+
+def check_arguments(cls: Any, arguments: Iterable[str], where: str) -> None:
     """Raise if ``arguments`` holds a name that the constructor of ``cls`` does not take.
 
     Args:
         cls: a class or function.
-        arguments: keyword arguments as they stand in a config, without ``type``.
+        arguments: names of keyword arguments as they stand in a config, without ``type``.
         where: the place in the config, for the message.
 
     A class that once took other arguments says in ``moved_arguments`` what came in their place.
 
     Raises:
-        UnknownArgumentError: with the nearest names that exist.
+        UnknownArgumentError: a line for each, with the nearest names that exist.
     """
-    signature = inspect.signature(cls)
-    if any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
-        return
+    known, more = parameters(cls)
     moved = getattr(cls, "moved_arguments", {})
-    for name in arguments:
+    faults = []
+    for name in [] if more else arguments:
         if name in moved:
-            raise UnknownArgumentError(f"{where}: {cls.__name__} no longer has the argument {name!r}; {moved[name]}")
-        if name not in signature.parameters:
-            known = [n for n in signature.parameters if n != "self"]
+            faults.append(f"{where}: {cls.__name__} no longer has the argument {name!r}; {moved[name]}")
+        elif name not in known:
             near = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
             hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it takes {', '.join(known)}."
-            raise UnknownArgumentError(f"{where}: {cls.__name__} has no argument {name!r}; {hint}")
+            faults.append(f"{where}: {cls.__name__} has no argument {name!r}; {hint}")
+    if faults:
+        raise UnknownArgumentError("\n".join(faults))
 
 
 def _child(name: str, parent: Registry | None, *locations: str) -> AemmRegistry:

@@ -1,5 +1,6 @@
 """Every config of the project builds, and takes a step of training and of testing, on a generated image."""
 
+import ast
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,8 +115,24 @@ def test_a_step_of_training_and_of_testing(path):
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: str(path.relative_to(CONFIGS).with_suffix("")))
-def test_a_recipe_says_how_it_is_run_and_stays_short(path):
+def test_a_recipe_says_how_it_is_run_and_is_read_in_a_moment(path):
     text = path.read_text(encoding="utf-8")
+    docstring = ast.parse(text).body[0]
     assert text.startswith('"""')
     assert f"{path.relative_to(CONFIGS.parent)}" in text, "the docstring gives the command"
-    assert len(text.splitlines()) <= 40
+    lines = [line for line in text.splitlines()[docstring.end_lineno :] if line.strip()]
+    assert len(lines) <= 20
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.py")), ids=lambda path: str(path.relative_to(CONFIGS)))
+def test_no_config_reaches_outside_the_repository(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    bases = [text for text in texts if text.endswith(".py") and (path.parent / text).is_file()]
+    assert all((path.parent / text).resolve().is_relative_to(CONFIGS) for text in bases)
+    assert not [text for text in texts if text.startswith(("..", "/", "~")) and text not in bases]
+
+
+def test_loaders_are_described_once():
+    texts = {path: path.read_text(encoding="utf-8") for path in CONFIGS.rglob("*.py")}
+    assert [path.name for path, text in texts.items() if "sampler=" in text or "collate_fn=" in text] == ["loaders.py"]

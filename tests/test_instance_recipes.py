@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from aemm.datasets import SyntheticInstanceDataset, collate
-from aemm.engine import load_config
+from aemm.engine import load_config, set_views
 from aemm.records import DatasetInfo
 from aemm.registry import METRICS, MODELS, TRANSFORMS
 from tests.pairs import batch_with
@@ -70,7 +70,24 @@ def test_a_recipe_trains_a_step_and_gives_masks_its_metrics_take(path, monkeypat
 
 def test_every_scale_of_a_multi_scale_test_makes_proposals(monkeypatch):
     monkeypatch.chdir(ROOT)
-    cfg = load_config("configs/instance/hourglass4_voc_256_multiscale.py")
+    cfg = load_config("configs/instance/hourglass4_voc_256.py")
+    set_views(cfg, (0.5, 1, 1.5), None)
     batch = _samples(cfg.val_dataloader.dataset.pipeline, 20)
     assert sorted(image.shape[-1] for image in batch.images) == [128, 256, 384]
     assert cfg.model.tta["merge"] == "instances"
+
+
+def test_proposals_of_a_single_scale_are_what_decoding_alone_finds(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    torch.manual_seed(0)
+    cfg = load_config("configs/instance/hourglass4_voc_256.py")
+    model = _small(cfg).eval()
+    model.decoder.threshold = 1e-6  # an untrained network is sure of nothing
+    batch = model.data_preprocessor(_samples(cfg.val_dataloader.dataset.pipeline, 20))
+    merged = model(**batch, mode="predict")
+    model.tta = MODELS.build(dict(type="TestTimeAugmentation"))
+    for one, other in zip(merged, model(**batch, mode="predict"), strict=True):
+        assert len(one) > 5
+        assert one.masks == other.masks
+        assert one.scores.tolist() == other.scores.tolist()
+        assert one.labels.tolist() == other.labels.tolist()

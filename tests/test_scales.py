@@ -25,7 +25,7 @@ EVERY = 3  # of the images are looked at
 
 
 def decoder(name: str = "unbiased"):
-    return DECODERS.build(Config.fromfile(CONFIGS / "decoders" / f"{name}.py").to_dict()["decoder"])
+    return DECODERS.build(Config.fromfile(CONFIGS / "protocols" / f"{name}.py").to_dict()["decoder"])
 
 
 def truth(sample: Sample, size: tuple[int, int]) -> Maps:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from mmengine.config import Config
 
 from aemm.datasets import collate
-from aemm.engine import load_config, read_checkpoint
+from aemm.engine import load_config, read_checkpoint, set_views
 from aemm.engine.checkpoint import check_state
 from aemm.engine.show import file_name
 from aemm.formats import load_image
@@ -117,6 +118,8 @@ class Inferencer:
         config: path of the config, or a loaded one.
         checkpoint: path of the checkpoint; None keeps the weights that the model starts with.
         device: by default the first GPU, or the CPU where there is none.
+        scales: at which every image is seen, such as (2, 1, 0.5); by default those of the config.
+        flip: whether its mirror image is seen, too; by default as the config says.
 
     Attributes:
         model: in evaluation mode, on the device.
@@ -125,6 +128,7 @@ class Inferencer:
     Raises:
         FileNotFoundError: a file does not exist.
         CheckpointError: the checkpoint cannot be read safely, or was made by another model.
+        ConfigError: the config has faults, or the model cannot be tested at these scales or mirrored.
 
     Example::
 
@@ -134,9 +138,15 @@ class Inferencer:
     """
 
     def __init__(
-        self, config: str | Path | Config, checkpoint: str | Path | None, device: str | torch.device | None = None
+        self,
+        config: str | Path | Config,
+        checkpoint: str | Path | None,
+        device: str | torch.device | None = None,
+        scales: Sequence[float] | None = None,
+        flip: bool | None = None,
     ) -> None:
-        cfg = config if isinstance(config, Config) else load_config(str(config))
+        cfg = deepcopy(config) if isinstance(config, Config) else load_config(str(config))
+        set_views(cfg, scales, flip)
         self.pipeline = [TRANSFORMS.build(step) for step in cfg.test_dataloader.dataset.get("pipeline", ())]
         self.model = MODELS.build(cfg.model)
         if checkpoint is not None:

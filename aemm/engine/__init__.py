@@ -2,6 +2,7 @@
 
 from aemm.engine.batch_size import fit_batch
 from aemm.engine.checkpoint import CheckpointError, SafeCheckpointHook, read_checkpoint
+from aemm.engine.config import load_config, set_views
 from aemm.engine.config_check import ConfigError, check_config
 from aemm.engine.dump import DumpHook
 from aemm.engine.finite import FiniteHook, NonFiniteError, check_finite
@@ -9,7 +10,6 @@ from aemm.engine.launch import (
     build_runner,
     check_device,
     count_processes,
-    load_config,
     require,
     set_dump,
     set_seed,
@@ -48,6 +48,7 @@ __all__ = [
     "set_dump",
     "set_seed",
     "set_show",
+    "set_views",
     "set_work_dir",
     "use_mixed_precision",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import os
 from collections.abc import Mapping, Sequence
@@ -14,52 +13,17 @@ import torch
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
-from mmengine.registry import init_default_scope
 from torch import nn
+from torch.utils.data import DataLoader
 
-from aemm.engine.config_check import ConfigError, check_config
+from aemm.engine.config import load_config
+from aemm.engine.config_check import ConfigError, check_loader
 from aemm.engine.console import file_only, survive_closed_console
 from aemm.engine.dump import DumpHook
 from aemm.engine.outputs import check_folder
 from aemm.engine.runner import Runner
 from aemm.engine.switches import check_switches, join_processes
 from aemm.registry import MODELS
-
-
-def _missing_options(cfg: Config, options: Mapping[str, Any]) -> list[str]:
-    """Overrides whose first key the config does not have, with the nearest that it has."""
-    faults = []
-    for option in options:
-        first = option.split(".")[0]
-        if first not in cfg:
-            near = difflib.get_close_matches(first, list(cfg), n=1)
-            faults.append(
-                f"--cfg-options {option}: the config has no {first!r}{f', did you mean {near[0]!r}?' if near else ''}"
-            )
-    return faults
-
-
-def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
-    """A config file with overrides applied and checked, its scope active.
-
-    Args:
-        path: the file.
-        options: dotted keys and values, as ``--cfg-options`` gives them.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ConfigError: listing the faults.
-    """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"config {path} does not exist")
-    cfg = Config.fromfile(path)
-    if options:
-        if faults := _missing_options(cfg, options):
-            raise ConfigError("\n".join(faults))
-        cfg.merge_from_dict(dict(options))
-    init_default_scope(cfg.get("default_scope", "aemm"))
-    check_config(cfg)
-    return cfg
 
 
 def require(cfg: Config, keys: Sequence[str], purpose: str) -> None:
@@ -161,6 +125,14 @@ class _Runner(Runner):
     These are environment, config and hooks, all logged between the making of the logger and the dumping of the config,
     which are the two methods below.
     """
+
+    @staticmethod
+    def build_dataloader(dataloader: Any, seed: int | None = None, diff_rank_seed: bool = False) -> DataLoader:
+        """The loader of a config, whose data set fills a batch."""
+        loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        if isinstance(dataloader, Mapping):
+            check_loader(loader.dataset, dataloader)
+        return loader
 
     def build_evaluator(self, evaluator: Any) -> Evaluator:
         """The evaluator, whose metrics exchange their pairs within the work dir."""

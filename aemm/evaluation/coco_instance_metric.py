@@ -44,6 +44,7 @@ class CocoInstanceMetric(PairMetric):
     """
 
     default_prefix = "segm"
+    stats: tuple[str, ...] = MASK_STATS
 
     def __init__(self, backend: str = "hotcoco", prefix: str | None = None, collect_dir: str | None = None) -> None:
         super().__init__(prefix, collect_dir)
@@ -67,7 +68,7 @@ class CocoInstanceMetric(PairMetric):
                 f"no instance was found in any of the {len(pairs)} images: AP is 0. Early in training this is "
                 "normal; later, look at the heatmaps and at the decoder's threshold and min_cells"
             )
-            stats = dict.fromkeys(MASK_STATS, 0.0)
+            stats = dict.fromkeys(self.stats, 0.0)
         table = AsciiTable([list(stats), [f"{value:.4f}" for value in stats.values()]])
         logger.info(
             f"mask AP over {count} instances in {len(pairs)} images ({self.backend}; -1 = no ground truth of "

@@ -70,6 +70,7 @@ class MpiiMetric(PairMetric):
             raise ValueError(f"empty_groups must be one of {EMPTY_GROUPS}, got {empty_groups!r}")
         self.threshold, self.empty_groups = threshold, empty_groups
         self.keep_margin, self.single_person = keep_margin, single_person
+        self.stats = ("PCKh" if single_person else "mAP", "UBody", *_BODY_PARTS, *KEYPOINTS)
 
     def check(self, truth: Truth, found: Instances) -> None:
         """Raise ``ValueError`` unless there are keypoints on both sides, and a head size for everybody."""

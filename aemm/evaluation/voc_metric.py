@@ -59,6 +59,7 @@ class VocInstanceMetric(PairMetric):
             raise ValueError(f"thresholds must be IoUs in (0, 1], got {list(thresholds)}")
         self.thresholds, self.form, self.void = tuple(thresholds), form, void
         self.min_area = min_area
+        self.stats = (*(f"apr_{100 * level:g}" for level in thresholds), "apr_vol")
 
     def check(self, truth: Truth, found: Instances) -> None:
         """Raise ``ValueError`` unless both sides have masks of the data set's classes."""
@@ -73,8 +74,9 @@ class VocInstanceMetric(PairMetric):
         table = mask_ap(found, real, len(self.info.classes), levels, self.form)  # (S, C)
         seen = ~np.isnan(table).all(0)
         means = table[:, seen].mean(1) if seen.any() else np.zeros(len(levels))
-        stats = {f"apr_{100 * level:g}": float(means[levels.index(level)]) for level in self.thresholds}
-        stats["apr_vol"] = float(means[[levels.index(level) for level in VOL_THRESHOLDS]].mean())
+        values = [means[levels.index(level)] for level in self.thresholds]
+        values.append(means[[levels.index(level) for level in VOL_THRESHOLDS]].mean())
+        stats = dict(zip(self.stats, map(float, values), strict=True))
         self._report(table, levels, stats, [len(image) for _, image in pairs])
         return stats
 

@@ -9,12 +9,14 @@ gives no figure for it. Not trained by aemm yet.
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/models/hourglass4_instance.py",
-    "../_base_/decoders/instance.py",
-    "../_base_/datasets/coco_instance_256.py",
+    "../_base_/protocols/instance.py",
+    "../_base_/datasets/coco_instance.py",
     "../_base_/schedules/adam_200k.py",
 ]
 
-model = dict(decoder={{_base_.decoder}})
+model = dict(decoder={{_base_.decoder}}, tta={{_base_.tta}})
 default_hooks = dict(checkpoint=dict(save_best="voc/apr_50"))
-train_dataloader = dict(batch_size=4)
+train_dataloader = dict(batch_size=4, dataset=dict(pipeline={{_base_.train_pipeline}}))
+val_dataloader = dict(dataset=dict(pipeline={{_base_.test_pipeline}}))
+test_dataloader = val_dataloader
 train_cfg = dict(max_epochs=96)

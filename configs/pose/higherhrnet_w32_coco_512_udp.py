@@ -8,15 +8,13 @@ Expected: AP .678 on COCO val2017 with flip (open-mmlab/mmpose 0.29 model zoo). 
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/models/higherhrnet_w32_ae.py",
-    "../_base_/decoders/unbiased.py",
-    "../_base_/tta/udp.py",
+    "../_base_/protocols/udp.py",
     "../_base_/datasets/coco_pose.py",
-    "../_base_/pipelines/short_higher_udp.py",
     "../_base_/schedules/adam_300e.py",
 ]
 
-_base_.resize.scales = (1,)
+_base_.train_pipeline[-1].update(_base_.map_strides)
 model = dict(head=dict(align_corners=True), decoder={{_base_.decoder}}, tta={{_base_.tta}})
 train_dataloader = dict(batch_size=24, dataset=dict(pipeline={{_base_.train_pipeline}}))
-val_dataloader = dict(dataset=dict(pipeline=[{{_base_.resize}}]))
+val_dataloader = dict(dataset=dict(pipeline={{_base_.test_pipeline}}))
 test_dataloader = val_dataloader

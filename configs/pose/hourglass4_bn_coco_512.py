@@ -2,22 +2,20 @@
 
     bash tools/dist_train.sh configs/pose/hourglass4_bn_coco_512.py 8
 
-Expected: AP .613 on COCO val2017 with flip (open-mmlab/mmpose 0.29 model zoo). Not reproduced by aemm yet.
+Expected: AP .613 on COCO val2017 with flip, .667 with ``--scales 2 1 0.5`` (open-mmlab/mmpose 0.29 model zoo). Not
+reproduced by aemm yet.
 """
 
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/models/hourglass4_bn_ae.py",
-    "../_base_/decoders/higherhrnet.py",
-    "../_base_/tta/higherhrnet.py",
+    "../_base_/protocols/higherhrnet.py",
     "../_base_/datasets/coco_pose.py",
-    "../_base_/pipelines/short.py",
     "../_base_/schedules/adam_300e.py",
 ]
 
-_base_.resize.scales = (1,)
 model = dict(decoder={{_base_.decoder}}, tta={{_base_.tta}})
 train_dataloader = dict(batch_size=6, dataset=dict(pipeline={{_base_.train_pipeline}}))
-val_dataloader = dict(dataset=dict(pipeline=[{{_base_.resize}}]))
+val_dataloader = dict(dataset=dict(pipeline={{_base_.test_pipeline}}))
 test_dataloader = val_dataloader
 auto_scale_lr = dict(base_batch_size=48)

@@ -8,15 +8,12 @@ Expected: AP .566 on COCO test-dev at a single scale (Newell et al. 2017, table 
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/models/hourglass4_ae.py",
-    "../_base_/decoders/newell.py",
-    "../_base_/tta/newell.py",
+    "../_base_/protocols/newell.py",
     "../_base_/datasets/coco_pose.py",
-    "../_base_/pipelines/long.py",
     "../_base_/schedules/adam_200k.py",
 ]
 
-_base_.resize.scales = (1,)
 model = dict(decoder={{_base_.decoder}}, tta={{_base_.tta}})
 train_dataloader = dict(batch_size=4, dataset=dict(pipeline={{_base_.train_pipeline}}))
-val_dataloader = dict(batch_size=8, dataset=dict(pipeline=[{{_base_.resize}}]))
+val_dataloader = dict(batch_size=8, dataset=dict(pipeline={{_base_.test_pipeline}}))
 test_dataloader = val_dataloader

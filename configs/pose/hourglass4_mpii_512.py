@@ -11,18 +11,15 @@ schedule are those of its COCO model, in as many epochs as reach the drop of the
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/models/hourglass4_ae.py",
-    "../_base_/decoders/newell.py",
-    "../_base_/tta/newell.py",
+    "../_base_/protocols/newell.py",
     "../_base_/datasets/mpii.py",
-    "../_base_/pipelines/long.py",
     "../_base_/schedules/adam_200k.py",
 ]
 
 _base_.decoder.skeleton = "mpii"
-_base_.resize.scales = (1,)
 model = dict(head=dict(num_heatmaps=16), decoder={{_base_.decoder}}, tta={{_base_.tta}})
 train_dataloader = dict(batch_size=4, dataset=dict(pipeline={{_base_.train_pipeline}}))
-val_dataloader = dict(batch_size=8, dataset=dict(pipeline=[{{_base_.resize}}]))
+val_dataloader = dict(batch_size=8, dataset=dict(pipeline={{_base_.test_pipeline}}))
 test_dataloader = val_dataloader
 train_cfg = dict(max_epochs=400, val_interval=10)
 default_hooks = dict(checkpoint=dict(save_best="mpii/mAP"))

@@ -3,13 +3,13 @@
     python tools/train.py configs/pose/hourglass_tiny_coco_mini.py
 
 A check of the whole path on real images, not a recipe: it is evaluated on what it was trained on, and
-``tools/test.py`` measures it on other images. ``data_root`` is set for a folder beside the project.
+``tools/test.py`` measures it on other images. ``--cfg-options data_root=FOLDER`` says where they are.
 """
 
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/models/hourglass_tiny_ae.py",
-    "../_base_/decoders/unbiased.py",
+    "../_base_/protocols/unbiased.py",
     "../_base_/datasets/coco_mini_256.py",
     "../_base_/schedules/adam_cosine_tiny.py",
 ]

@@ -16,13 +16,14 @@ refiner = dict(
     multiple_of=32,
 )
 model = dict(postprocessors=[refiner])
-val_dataloader = dict(batch_size=1, dataset=dict(pipeline=[dict(type="KeepOriginal"), {{_base_.resize}}]))
+pipeline = [dict(type="KeepOriginal"), {{_base_.resize}}]
+val_dataloader = dict(batch_size=1, dataset=dict(pipeline=pipeline))
 test_dataloader = dict(
     batch_size=1,
     dataset=dict(
         ann_file="annotations/person_keypoints_train2017.json",
         img_dir="train2017",
         images="with_keypoints",
-        pipeline=[dict(type="KeepOriginal"), {{_base_.resize}}],
+        pipeline=pipeline,
     ),
 )

@@ -6,7 +6,7 @@ python tools/train.py configs/synthetic/mpii_hourglass_tiny_128.py
 _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/models/hourglass_tiny_ae.py",
-    "../_base_/decoders/unbiased.py",
+    "../_base_/protocols/unbiased.py",
     "../_base_/datasets/synthetic_mpii_128.py",
     "../_base_/schedules/adam_cosine_tiny.py",
 ]

@@ -72,16 +72,13 @@ class StagesHead(BaseModule):
         return {}
 
 
-def load(part: str, name: str) -> dict:
-    return Config.fromfile(CONFIGS / "_base_" / part / f"{name}.py").to_dict()
-
-
 def golden_model(case: dict, flip_index: list[int]) -> tuple[nn.Module, object]:
     """Model and resizing transform of a golden case, from the shipped configs."""
     style = {"authors": "newell", "higherhrnet": "higherhrnet"}[case["style"]]
-    path, decoder = load("tta", style), load("decoders", style)["decoder"]
-    resize = path["resize"] | dict(size=case["input_size"], scales=case["scales"])
-    tta = path["tta"] | dict(flip=case["flip"])
+    protocol = Config.fromfile(CONFIGS / "_base_" / "protocols" / f"{style}.py").to_dict()
+    (resize,) = protocol["test_pipeline"]
+    resize |= dict(size=case["input_size"], scales=case["scales"])
+    decoder, tta = protocol["decoder"], protocol["tta"] | dict(flip=case["flip"])
     normalise = {}
     if style == "higherhrnet":
         normalise = IMAGENET

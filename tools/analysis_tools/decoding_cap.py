@@ -34,7 +34,7 @@ from aemm.registry import DECODERS
 from aemm.skeletons import build_skeleton
 from aemm.structures import Batch, Instances, Maps, Sample
 
-DECODER_CONFIGS = Path(__file__).resolve().parents[2] / "configs/_base_/decoders"
+DECODER_CONFIGS = Path(__file__).resolve().parents[2] / "configs/_base_/protocols"
 PAIRS: tuple[TargetStyle, ...] = ("newell", "higherhrnet", "unbiased")  # target style and decoder config of one name
 
 

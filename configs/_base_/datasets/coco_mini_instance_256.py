@@ -3,8 +3,11 @@
 Only people of at least 32 x 32 px have to be found.
 """
 
-data_root = "../shared/data/coco_mini/"
+_base_ = ["../loaders.py"]
+
+data_root = "data/coco_mini/"
 resize = dict(type="ResizeToFit", size=256, fit="long", square=True)
+targets = dict(type="InstanceTargets", strides=(4,), num_classes=1, samples=40)
 people = dict(
     type="CocoInstanceDataset",
     data_root=data_root,
@@ -15,21 +18,10 @@ people = dict(
     min_area=32**2,
     max_images=20,
 )
-
 train_dataloader = dict(
-    batch_size=4,
-    num_workers=0,
-    sampler=dict(type="SeededSampler", shuffle=True),
-    collate_fn=dict(type="aemm.collate"),
-    dataset=dict(**people, pipeline=[resize, dict(type="InstanceTargets", strides=(4,), num_classes=1, samples=40)]),
+    batch_size=4, drop_last=False, dataset=dict(people, pipeline=[resize, targets]), **_base_.in_process
 )
-val_dataloader = dict(
-    batch_size=4,
-    num_workers=0,
-    sampler=dict(type="SeededSampler", shuffle=False, round_up=False),
-    collate_fn=dict(type="aemm.collate"),
-    dataset=dict(**people, pipeline=[resize], test_mode=True),
-)
+val_dataloader = dict(batch_size=4, dataset=dict(people, pipeline=[resize], test_mode=True), **_base_.in_process)
 test_dataloader = val_dataloader
 val_evaluator = dict(type="VocInstanceMetric", min_area=32**2)
 test_evaluator = val_evaluator

@@ -1,13 +1,9 @@
 """COCO keypoints 2017. A recipe adds the pipelines and the batch size."""
 
-data_root = "data/coco/"
+_base_ = ["../loaders.py"]
 
+data_root = "data/coco/"
 train_dataloader = dict(
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type="SeededSampler", shuffle=True),
-    collate_fn=dict(type="aemm.collate"),
     dataset=dict(
         type="CocoPoseDataset",
         data_root=data_root,
@@ -16,11 +12,6 @@ train_dataloader = dict(
     ),
 )
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type="SeededSampler", shuffle=False, round_up=False),
-    collate_fn=dict(type="aemm.collate"),
     dataset=dict(
         type="CocoPoseDataset",
         data_root=data_root,

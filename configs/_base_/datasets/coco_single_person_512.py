@@ -3,15 +3,11 @@
 Augmentation is that of the authors' multi-person training: their single-person training is not published.
 """
 
-data_root = "data/coco/"
+_base_ = ["../loaders.py"]
 
+data_root = "data/coco/"
 train_dataloader = dict(
     batch_size=4,
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type="SeededSampler", shuffle=True),
-    collate_fn=dict(type="aemm.collate"),
     dataset=dict(
         type="SinglePersonDataset",
         data_root=data_root,
@@ -28,10 +24,6 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=16,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type="SeededSampler", shuffle=False, round_up=False),
-    collate_fn=dict(type="aemm.collate"),
     dataset=dict(
         type="SinglePersonDataset",
         data_root=data_root,

@@ -1,26 +1,20 @@
 """Drawn groups at 128 px: no files, no download. Left and right differ by colour, so nothing is flipped."""
 
+_base_ = ["../loaders.py"]
+
 groups = dict(type="SyntheticMpiiDataset", cache=True)
 train_pipeline = [
     dict(type="RandomAffine", size=128, rotation=15, scale=(0.8, 1.25), translation=20, fit="long"),
     dict(type="PoseTargets", strides=(4,), sigma=1.5, style="unbiased"),
 ]
 test_pipeline = [dict(type="ResizeToFit", size=128, fit="long", square=True)]
-
 train_dataloader = dict(
-    batch_size=8,
-    num_workers=0,
-    drop_last=True,
-    sampler=dict(type="SeededSampler", shuffle=True),
-    collate_fn=dict(type="aemm.collate"),
-    dataset=dict(groups, length=2700, seed=0, pipeline=train_pipeline),
+    batch_size=8, dataset=dict(groups, length=2700, seed=0, pipeline=train_pipeline), **_base_.in_process
 )
 val_dataloader = dict(
     batch_size=16,
-    num_workers=0,
-    sampler=dict(type="SeededSampler", shuffle=False, round_up=False),
-    collate_fn=dict(type="aemm.collate"),
     dataset=dict(groups, length=200, seed=1, pipeline=test_pipeline, test_mode=True),
+    **_base_.in_process,
 )
 test_dataloader = val_dataloader
 val_evaluator = dict(type="MpiiMetric")

@@ -3,25 +3,14 @@
 At a map stride of 4 the face of anybody smaller than this is a cell or two.
 """
 
+_base_ = ["../loaders.py"]
+
 people = dict(type="SyntheticPoseDataset", people=(1, 4), height=(0.7, 0.95), cache=True)
-
 train_pipeline = [dict(type="PoseTargets", strides=(4,), sigma=1.5, style="unbiased")]
-
 train_dataloader = dict(
-    batch_size=8,
-    num_workers=0,
-    drop_last=True,
-    sampler=dict(type="SeededSampler", shuffle=True),
-    collate_fn=dict(type="aemm.collate"),
-    dataset=dict(people, length=9000, seed=0, pipeline=train_pipeline),
+    batch_size=8, dataset=dict(people, length=9000, seed=0, pipeline=train_pipeline), **_base_.in_process
 )
-val_dataloader = dict(
-    batch_size=20,
-    num_workers=0,
-    sampler=dict(type="SeededSampler", shuffle=False, round_up=False),
-    collate_fn=dict(type="aemm.collate"),
-    dataset=dict(people, length=300, seed=1, test_mode=True),
-)
+val_dataloader = dict(batch_size=20, dataset=dict(people, length=300, seed=1, test_mode=True), **_base_.in_process)
 test_dataloader = val_dataloader
 val_evaluator = dict(type="CocoMetric")
 test_evaluator = val_evaluator

@@ -1,4 +1,4 @@
-"""HigherHRNet-W32: heatmaps at strides 4 and 2, tags at 4, from ImageNet weights.
+"""HigherHRNet-W32: heatmaps at strides 4 and 2, tags at 4, from ImageNet weights. A recipe draws targets for these.
 
 Source: Cheng et al., HigherHRNet (CVPR 2020); HRNet/HigherHRNet-Human-Pose-Estimation experiments/coco/higher_hrnet.
 """
@@ -27,3 +27,4 @@ model = dict(
         init_cfg=dict(type="Normal", layer=["Conv2d", "ConvTranspose2d"], std=0.001),
     ),
 )
+map_strides = dict(strides=(4, 2), tag_strides=(4,))

@@ -14,7 +14,7 @@ from aemm.datasets.transforms import AffineDraw, ColorDraw, ColorJitter, RandomA
 from aemm.registry import MODELS
 from aemm.skeletons import SKELETONS
 
-PIPELINES = Path(__file__).resolve().parents[3] / "configs/_base_/pipelines"
+BASE = Path(__file__).resolve().parents[3] / "configs/_base_"
 NORMALIZED = dict(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
 MASK_CELLS = 6  # cells of a mask that may differ, since places are rounded to 1/32 pixel
 
@@ -22,9 +22,10 @@ MASK_CELLS = 6  # cells of a mask that may differ, since places are rounded to 1
 def _pipeline(case):
     """The recipe's transforms at the size of the case."""
     if case["key"].startswith("newell"):
-        return Config.fromfile(PIPELINES / "long.py").train_pipeline
-    pipeline = Config.fromfile(PIPELINES / "short_higher.py").train_pipeline
+        return Config.fromfile(BASE / "protocols/newell.py").train_pipeline
+    pipeline = Config.fromfile(BASE / "protocols/higherhrnet.py").train_pipeline
     pipeline[0].update(size=128, fit=case["scale_type"])
+    pipeline[-1].update(Config.fromfile(BASE / "models/higherhrnet_w32_ae.py").map_strides)
     return pipeline
 
 

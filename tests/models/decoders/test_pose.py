@@ -12,7 +12,7 @@ from aemm.registry import DECODERS
 from aemm.structures import Batch, Maps
 from tests.golden import meta_of
 
-CONFIGS = Path(__file__).resolve().parents[3] / "configs/_base_/decoders"
+CONFIGS = Path(__file__).resolve().parents[3] / "configs/_base_/protocols"
 STYLES = {"newell": "newell", "higherhrnet": "higher"}
 
 
