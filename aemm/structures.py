@@ -45,6 +45,7 @@ class Sample(Record):
         skeleton: names, flips and order of the keypoints.
         truth: what is known of the image, where the sample is evaluated; no transform touches it.
         targets: one for each supervised stride; empty until the target transform.
+        passed_over: what is wrong with the images that could not be read, in whose place this one is.
         rng: the sample's own randomness; transforms draw from nothing else.
     """
 
@@ -64,6 +65,7 @@ class Sample(Record):
     skeleton: Skeleton | None = field(default=None, repr=False)
     truth: Truth | None = None
     targets: list[Targets] = field(default_factory=list)
+    passed_over: tuple[str, ...] = ()
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0), repr=False)
 
     def __post_init__(self) -> None:
@@ -146,6 +148,7 @@ class Batch(Record):
         scales: test scale of each of ``images``.
         convention: of the pixels of ``images`` and ``warp``.
         originals: B images before any transform, ``(H, W, 3) uint8``; empty unless the data keep them.
+        passed_over: what is wrong with the images that could not be read, in whose place others are.
     """
 
     images: list[Tensor]
@@ -157,6 +160,7 @@ class Batch(Record):
     scales: tuple[float, ...] = (1.0,)
     convention: PixelConvention = "continuous"
     originals: list[np.ndarray] = field(default_factory=list)
+    passed_over: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that everything speaks of the same B images."""

@@ -20,14 +20,16 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _child(rank: int, count: int, port: int, function: Callable, arguments: tuple, answers: Any) -> None:
+def _child(rank: int, count: int, port: int, function: Callable, arguments: tuple, answers: Any, join: bool) -> None:
     torch.set_num_threads(1)
     os.environ |= dict(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(count), OMP_NUM_THREADS="1")
+    os.environ |= dict(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     try:
-        address = f"tcp://127.0.0.1:{port}"
-        dist.init_process_group("gloo", address, timedelta(seconds=60), rank=rank, world_size=count)
+        if join:
+            dist.init_process_group("gloo", timeout=timedelta(seconds=60))
         answers.put((rank, pickle.dumps(function(*arguments)), None))  # tensors by value, not by shared memory
-        dist.barrier()
+        if join:
+            dist.barrier()
     except BaseException:
         answers.put((rank, None, traceback.format_exc()))
     finally:
@@ -36,11 +38,20 @@ def _child(rank: int, count: int, port: int, function: Callable, arguments: tupl
         os._exit(0)
 
 
-def run_processes(count: int, function: Callable, *arguments: Any, timeout: float = 120) -> list[Any]:
+def run_processes(
+    count: int, function: Callable, *arguments: Any, timeout: float = 120, join: bool = True
+) -> list[Any]:
     """What ``function(*arguments)`` returns on each of ``count`` processes that can talk to each other.
 
     A library that keeps threads of its own, as hotcoco does, must not be used in them: it may have been used
     before the fork, and would wait for threads that are not there.
+
+    Args:
+        count: of processes.
+        function: what each runs.
+        arguments: of it.
+        timeout: seconds to wait for each answer.
+        join: bring them into one process group; else it is for the function to do.
 
     Raises:
         AssertionError: with the traceback of a process that failed.
@@ -48,7 +59,8 @@ def run_processes(count: int, function: Callable, *arguments: Any, timeout: floa
     context = multiprocessing.get_context("fork")
     answers, port = context.Queue(), free_port()
     processes = [
-        context.Process(target=_child, args=(rank, count, port, function, arguments, answers)) for rank in range(count)
+        context.Process(target=_child, args=(rank, count, port, function, arguments, answers, join))
+        for rank in range(count)
     ]
     for process in processes:
         process.start()

@@ -70,8 +70,10 @@ def test_a_corrupt_jpeg_in_the_middle_of_an_epoch(folder, tmp_path):
     assert "broken.jpg cannot be decoded" in message
     assert "on_unreadable='next'" in message
     lenient = _config(tmp_path, folder, path, 'train_dataloader["dataset"]["on_unreadable"] = "next"\n')
-    output = check(run_tool("tools/train.py", lenient, "--work-dir", tmp_path / "run"))
-    assert "broken.jpg cannot be decoded" in output
+    output = check(run_tool("tools/train.py", lenient, "--work-dir", tmp_path / "lenient"))
+    assert "1 image cannot be read so far; the log file lists each" in output
+    log = next((tmp_path / "lenient").glob("*/*.log")).read_text()
+    assert log.count("broken.jpg cannot be decoded") == 1
 
 
 def test_a_misspelt_key(tmp_path):

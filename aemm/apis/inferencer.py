@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config
 
 from aemm.datasets import collate
-from aemm.engine import load_config, read_checkpoint, set_views
+from aemm.engine import check_finite, load_config, read_checkpoint, set_views
 from aemm.engine.checkpoint import check_state
 from aemm.engine.show import file_name
 from aemm.formats import load_image
@@ -129,6 +129,7 @@ class Inferencer:
         FileNotFoundError: a file does not exist.
         CheckpointError: the checkpoint cannot be read safely, or was made by another model.
         ConfigError: the config has faults, or the model cannot be tested at these scales or mirrored.
+        NonFiniteError: its weights are NaN or infinite.
 
     Example::
 
@@ -154,6 +155,7 @@ class Inferencer:
             state = loaded.get("state_dict", loaded)
             check_state(self.model, state)
             self.model.load_state_dict({name.removeprefix("module."): value for name, value in state.items()})
+        check_finite(self.model, str(checkpoint or "the model"))
         self.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
         self.skeleton: Skeleton | None = getattr(self.model.decoder, "skeleton", None)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -56,8 +55,8 @@ class SampleDataset(Dataset, ABC):
         pipeline: transforms as configs or callables; each takes and returns a :class:`Sample`.
         skeleton: name, dict or json file of the keypoint set; None where a task has no keypoints.
         test_mode: the samples are evaluated, so each carries its truth.
-        on_unreadable: ``'error'`` stops at a missing or corrupt image and names it; ``'next'`` warns
-            and takes the next sample in its place. Evaluation always stops.
+        on_unreadable: ``'error'`` stops at a missing or corrupt image and names it; ``'next'`` takes the
+            next sample in its place, whose ``passed_over`` tells why. Evaluation always stops.
         cache: keep what was loaded in the memory of each process that loads, so that later epochs cost less.
     """
 
@@ -120,11 +119,12 @@ class SampleDataset(Dataset, ABC):
         return replace(self._kept[index])  # transforms put other arrays into a sample, they change none
 
     def _load(self, index: int) -> Sample:
-        for attempt in range(len(self)):
+        reasons: list[str] = []
+        while len(reasons) < len(self):
             try:
-                return self.load((index + attempt) % len(self))
+                return replace(self.load((index + len(reasons)) % len(self)), passed_over=tuple(reasons))
             except UnreadableImageError as error:
                 if self.test_mode or self.on_unreadable == "error":
                     raise
-                warnings.warn(f"{error}; taking the next sample instead", stacklevel=2)
+                reasons.append(str(error))
         raise UnreadableImageError(f"none of the {len(self)} images of {type(self).__name__} can be read")

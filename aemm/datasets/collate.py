@@ -73,4 +73,5 @@ def collate(samples: Sequence[Sample]) -> Batch:
         scales=samples[0].scales,
         convention=samples[0].convention,
         originals=[sample.original for sample in samples if sample.original is not None],
+        passed_over=tuple(reason for sample in samples for reason in sample.passed_over),
     )

@@ -1,5 +1,6 @@
 """What mmengine lacks: safe checkpoints, checked configs, a watch over the tags."""
 
+from aemm.engine.bad_samples import BadSamplesHook
 from aemm.engine.batch_size import fit_batch
 from aemm.engine.checkpoint import CheckpointError, SafeCheckpointHook, read_checkpoint
 from aemm.engine.config import load_config, set_views
@@ -25,6 +26,7 @@ from aemm.engine.tag_collapse import TagCollapseHook
 
 __all__ = [
     "AmpOptimWrapper",
+    "BadSamplesHook",
     "CheckpointError",
     "ConfigError",
     "DumpHook",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.distributed as dist
@@ -14,6 +15,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from aemm.engine.optim_wrapper import wrappers_of
 from aemm.registry import HOOKS
 
 
@@ -42,8 +44,19 @@ def average_statistics(*models: nn.Module) -> None:
         buffer.copy_(part.view_as(buffer))
 
 
+_shared_after: WeakKeyDictionary[Runner, list[int]] = WeakKeyDictionary()  # iterations
+
+
 def share_statistics(runner: Runner) -> None:
-    """Let every process have the same running statistics, in the model and in its moving averages."""
+    """Let every process have the same running statistics, in the model and in its moving averages.
+
+    All processes must call this after the same iteration. Until the next one, a further call does nothing: a
+    process alone, the one that saves, may try again.
+    """
+    after = [getattr(wrapper, "inner_count", 0) for wrapper in wrappers_of(runner.optim_wrapper)]
+    if _shared_after.get(runner) == after:
+        return
+    _shared_after[runner] = after
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     averages = [hook.ema_model for hook in runner.hooks if isinstance(hook, EMAHook)]
     average_statistics(model, *averages)

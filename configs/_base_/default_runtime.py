@@ -12,6 +12,7 @@ default_hooks = dict(
     safe_checkpoint=dict(type="SafeCheckpointHook"),
     finite=dict(type="FiniteHook"),
     shared_statistics=dict(type="SharedStatisticsHook"),
+    bad_samples=dict(type="BadSamplesHook"),
     tag_collapse=dict(type="TagCollapseHook"),
 )
 env_cfg = dict(

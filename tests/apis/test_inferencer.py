@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from aemm.apis import Inferencer, read_inputs, to_plain
-from aemm.engine import CheckpointError, load_config
+from aemm.engine import CheckpointError, NonFiniteError, load_config
 from aemm.ops.masks import encode_masks
 from aemm.registry import MODELS
 from aemm.structures import Instances
@@ -235,3 +235,13 @@ def test_the_tool_wants_to_know_what_for(recipe, pictures):
     assert result.returncode == 2
     assert "--out-dir, --json or both" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_weights_that_are_not_finite_are_refused(recipe, tmp_path):
+    config, checkpoint = recipe
+    loaded = torch.load(checkpoint, weights_only=True)
+    state = loaded.get("state_dict", loaded)
+    next(iter(state.values())).view(-1)[0] = float("nan")
+    torch.save({"state_dict": state}, tmp_path / "nan.pth")
+    with pytest.raises(NonFiniteError, match=rf"1 of {len(state)} entries of .*nan\.pth hold NaN"):
+        Inferencer(config, tmp_path / "nan.pth")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as rle
 
-from aemm.datasets import AnnotationError, CocoPoseDataset, SampleKey, UnreadableImageError
+from aemm.datasets import AnnotationError, CocoPoseDataset, SampleKey, UnreadableImageError, collate
 from aemm.skeletons import SKELETONS
 
 NAMES = list(SKELETONS["coco"].keypoints)
@@ -177,8 +177,12 @@ def test_a_corrupt_image_stops_or_is_passed_over_as_told(folder):
     with pytest.raises(UnreadableImageError, match=r"a\.png cannot be decoded"):
         dataset[0]
     lenient = _build(folder, on_unreadable="next")
-    with pytest.warns(UserWarning, match=r"a\.png cannot be decoded.*taking the next"):
-        assert lenient[0].image_id == 7
+    sample = lenient[0]
+    assert sample.image_id == 7
+    assert len(sample.passed_over) == 1
+    assert "a.png cannot be decoded" in sample.passed_over[0]
+    assert lenient[1].passed_over == ()
+    assert collate([sample, sample]).passed_over == sample.passed_over * 2
 
 
 def test_a_jpeg_that_was_cut_off_is_not_trained_on(folder):

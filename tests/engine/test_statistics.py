@@ -6,6 +6,7 @@ from mmengine.dist import all_gather_object, get_rank
 from mmengine.hooks import Hook
 from torch import nn
 
+from aemm.engine import read_checkpoint
 from aemm.engine.statistics import SyncNorm, average_statistics, use_sync_norm
 from tests.engine.small_runs import difference, small_runner, weights
 from tests.processes import run_processes
@@ -34,6 +35,22 @@ def test_running_statistics_become_their_mean_and_a_second_time_changes_no_bit()
         assert torch.equal(once["1.running_mean"], mean)
         assert difference(once, twice) == 0
         assert fixed == pytest.approx(0.1 + rank)  # no statistic: it is in no checkpoint
+
+
+def _save_again(tmp_path):
+    runner = small_runner(tmp_path, "", "pytorch", train_cfg__max_epochs=1, default_hooks__checkpoint=None)
+    runner.train()
+    runner.save_checkpoint(str(tmp_path), "first.pth")
+    if get_rank() == 0:
+        runner.save_checkpoint(str(tmp_path), "second.pth")
+    return weights(runner)
+
+
+def test_the_process_that_saves_may_do_so_again_by_itself(tmp_path):
+    one, two = run_processes(2, _save_again, tmp_path)
+    assert difference(one, two) == 0
+    for name in ("first.pth", "second.pth"):
+        assert difference(read_checkpoint(str(tmp_path / name))["state_dict"], one) == 0
 
 
 class _Scores(Hook):

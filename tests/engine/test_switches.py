@@ -1,4 +1,5 @@
 import itertools
+import time
 
 import pytest
 import torch
@@ -7,8 +8,9 @@ from torch import nn
 
 from aemm.engine import ConfigError, check_finite
 from aemm.engine.switches import check_switches, join_processes
+from tests.end_to_end import ROOT, run_tool, write_config
 from tests.engine.small_runs import difference, small_runner, weights
-from tests.processes import run_processes
+from tests.processes import free_port, run_processes
 
 ON_CPU = pytest.mark.skipif(torch.cuda.is_available(), reason="only where there is no GPU")
 
@@ -196,6 +198,54 @@ def test_on_a_cpu_the_wrapper_keeps_what_the_config_says_of_it():
     cfg = Config()
     join_processes(cfg, "none")
     assert "model_wrapper_cfg" not in cfg
+
+
+def _wait_for_a_stalled_process():
+    join_processes(Config(dict(env_cfg=dict(dist_cfg=dict(timeout=3)))), "pytorch")
+    torch.distributed.barrier()
+    began = time.monotonic()
+    if torch.distributed.get_rank() == 1:
+        time.sleep(15)
+        return None
+    with pytest.raises(RuntimeError):
+        torch.distributed.all_reduce(torch.ones(1))
+    return time.monotonic() - began
+
+
+@ON_CPU
+def test_a_process_does_not_wait_for_a_stalled_one_beyond_the_timeout():
+    waited, _ = run_processes(2, _wait_for_a_stalled_process, join=False)
+    assert 2 < waited < 12
+
+
+STALL = """
+import time
+
+from mmengine.hooks import Hook
+
+from aemm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class StallHook(Hook):
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.rank == 1 and runner.iter == 1:
+            time.sleep(3600)
+"""
+
+
+@ON_CPU
+@pytest.mark.slow
+def test_a_stalled_process_ends_the_job(tmp_path):
+    (tmp_path / "stall.py").write_text(STALL)
+    lines = ['custom_imports = dict(imports=["stall"])', 'custom_hooks = [dict(type="StallHook")]']
+    config = write_config(tmp_path, "\n".join(["", *lines, "env_cfg = dict(dist_cfg=dict(timeout=5))", ""]))
+    command = ("tools/dist_train.sh", config, "2", "--work-dir", tmp_path / "run")
+    began = time.monotonic()
+    ended = run_tool(*command, PORT=str(free_port()), PYTHONPATH=f"{tmp_path}:{ROOT}")
+    assert ended.returncode != 0
+    assert "Epoch(train) [1][1/1]" in ended.stdout + ended.stderr
+    assert time.monotonic() - began < 120
 
 
 @pytest.mark.slow
