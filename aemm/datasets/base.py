@@ -124,7 +124,9 @@ class SampleDataset(Dataset, ABC):
             try:
                 return self.load((index + attempt) % len(self))
             except UnreadableImageError as error:
-                if self.test_mode or self.on_unreadable == "error":
+                if self.test_mode:
                     raise
+                if self.on_unreadable == "error":
+                    raise UnreadableImageError(f"{error}; on_unreadable='next' trains without it") from error
                 warnings.warn(f"{error}; taking the next sample instead", stacklevel=2)
         raise UnreadableImageError(f"none of the {len(self)} images of {type(self).__name__} can be read")
