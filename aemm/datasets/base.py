@@ -124,7 +124,9 @@ class SampleDataset(Dataset, ABC):
             try:
                 return replace(self.load((index + len(reasons)) % len(self)), passed_over=tuple(reasons))
             except UnreadableImageError as error:
-                if self.test_mode or self.on_unreadable == "error":
+                if self.test_mode:
                     raise
+                if self.on_unreadable == "error":
+                    raise UnreadableImageError(f"{error}; on_unreadable='next' trains without it") from error
                 reasons.append(str(error))
         raise UnreadableImageError(f"none of the {len(self)} images of {type(self).__name__} can be read")

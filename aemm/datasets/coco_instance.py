@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from aemm.datasets.base import SampleDataset
-from aemm.datasets.coco_pose import load_listed_image
 from aemm.formats.classes import choose_classes
 from aemm.formats.coco import read_instances
 from aemm.formats.files import AnnotationError
+from aemm.formats.image_folder import ImageFolder
+from aemm.formats.orientation import Exif
 from aemm.ops.masks import decode_masks
 from aemm.records import DatasetInfo
 from aemm.registry import DATASETS
@@ -38,6 +39,9 @@ class CocoInstanceDataset(SampleDataset):
         min_area: such images need an instance of at least as many square pixels; smaller ones stay in the samples.
         max_images: take the first images alone; None = all.
         on_unreadable: see :class:`SampleDataset`.
+        exif: 'apply' where annotations were made on images as viewers show them, 'ignore' where they were made on raw
+            pixels; None = apply, and warn where sizes do not tell.
+        allow_outside: file names in the annotation file may be absolute or lead out of ``img_dir``.
 
     Raises:
         AnnotationError: listing every fault of the file.
@@ -56,10 +60,13 @@ class CocoInstanceDataset(SampleDataset):
         min_area: float = 0.0,
         max_images: int | None = None,
         on_unreadable: str = "error",
+        exif: Exif | None = None,
+        allow_outside: bool = False,
     ) -> None:
         super().__init__(pipeline, None, test_mode, on_unreadable)
         self.ann_file, self.img_dir = os.path.join(data_root, ann_file), os.path.join(data_root, img_dir)
-        self.file = read_instances(self.ann_file, self.img_dir, lambda known: choose_classes(classes, known))
+        self.folder = ImageFolder(self.img_dir, exif, allow_outside)
+        self.file = read_instances(self.ann_file, self.folder, lambda known: choose_classes(classes, known))
         self.classes, self.category_ids = list(self.file.info.classes), list(self.file.info.category_ids)
         drop_empty = not test_mode if only_with_instances is None else only_with_instances
         counts = ~self.file.crowd & ~(self.file.area < min_area)  # an unknown area is large enough
@@ -82,7 +89,7 @@ class CocoInstanceDataset(SampleDataset):
         """Image, masks of all instances of the classes, and the ignore mask of crowds."""
         i = self._places[index]
         entry, rows = self.file.images[i], self.file.rows(i)
-        image = load_listed_image(self.img_dir, entry, self.ann_file)
+        image = self.folder.load(entry.file_name, entry.size, self.ann_file)
         masks, crowd = decode_masks(self.file.masks(i), entry.size), self.file.crowd[rows]
         return Sample(
             image=image,

@@ -9,38 +9,17 @@ from typing import Any, Literal
 import numpy as np
 
 from aemm.datasets.base import SampleDataset
-from aemm.formats.coco import ImageEntry, KeypointFile, read_keypoints
+from aemm.formats.coco import KeypointFile, read_keypoints
 from aemm.formats.coco_checks import CategoryChoice
 from aemm.formats.files import AnnotationError
-from aemm.formats.image import UnreadableImageError, load_image
+from aemm.formats.image_folder import ImageFolder
+from aemm.formats.orientation import Exif
 from aemm.records import DatasetInfo, check_choice
 from aemm.registry import DATASETS
 from aemm.skeletons import Skeleton
 from aemm.structures import Sample
 
 Images = Literal["all", "with_people", "with_keypoints"]
-
-
-def load_listed_image(folder: str, entry: ImageEntry, listed_in: str) -> np.ndarray:
-    """The image of an entry ``(H, W, 3) uint8`` RGB, of the size that its file says.
-
-    Args:
-        folder: of the images.
-        entry: of the image.
-        listed_in: the file that says so, for the message.
-
-    Raises:
-        UnreadableImageError: it cannot be read, or has another size.
-    """
-    path = os.path.join(folder, entry.file_name)
-    image = load_image(path)
-    height, width = image.shape[:2]
-    if (height, width) != entry.size:
-        raise UnreadableImageError(
-            f"image {path} is {width}x{height}, but {listed_in} says {entry.size[1]}x{entry.size[0]}; the file was "
-            "replaced, resized or turned by its EXIF orientation"
-        )
-    return image
 
 
 @DATASETS.register_module()
@@ -68,6 +47,9 @@ class CocoPoseDataset(SampleDataset):
             (0.53 for CrowdPose); None = the file must give areas.
         ignore: who is not to count in the losses: any of 'crowd' and 'unlabelled', people without
             keypoints. HigherHRNet ignores both, the authors crowds alone, CrowdPose's recipes nobody.
+        exif: 'apply' where annotations were made on images as viewers show them, 'ignore' where they were made on raw
+            pixels; None = apply, and warn where sizes do not tell.
+        allow_outside: file names in the annotation file may be absolute or lead out of ``img_dir``.
 
     Raises:
         AnnotationError: listing every fault of the file.
@@ -89,12 +71,15 @@ class CocoPoseDataset(SampleDataset):
         reorder_keypoints: bool = False,
         area_per_box: float | None = None,
         ignore: Sequence[str] = ("crowd", "unlabelled"),
+        exif: Exif | None = None,
+        allow_outside: bool = False,
     ) -> None:
         super().__init__(pipeline, skeleton or self.default_skeleton, test_mode, on_unreadable)
         if isinstance(ignore, str) or set(ignore) - {"crowd", "unlabelled"}:
             raise ValueError(f"ignore must list any of 'crowd' and 'unlabelled', got {ignore!r}")
         self.ignore = tuple(ignore)
         self.ann_file, self.img_dir = os.path.join(data_root, ann_file), os.path.join(data_root, img_dir)
+        self.folder = ImageFolder(self.img_dir, exif, allow_outside)
         choice = CategoryChoice(category, reorder_keypoints)
         self.file = self.read(choice, area_per_box)
         self._places = self._taking_part(images or ("all" if test_mode else "with_keypoints"))
@@ -104,7 +89,7 @@ class CocoPoseDataset(SampleDataset):
 
     def read(self, choice: CategoryChoice, area_per_box: float | None) -> KeypointFile:
         """The annotation file, checked."""
-        return read_keypoints(self.ann_file, self.img_dir, self.keypoint_set, choice, area_per_box)
+        return read_keypoints(self.ann_file, self.folder, self.keypoint_set, choice, area_per_box)
 
     def _taking_part(self, images: Images) -> list[int]:
         """The images of the file that are samples."""
@@ -131,7 +116,7 @@ class CocoPoseDataset(SampleDataset):
     def load_image_of(self, i: int) -> Sample:
         """The sample of image ``i`` of the file."""
         entry = self.file.images[i]
-        image = load_listed_image(self.img_dir, entry, self.ann_file)
+        image = self.folder.load(entry.file_name, entry.size, self.ann_file)
         known = self.learnt(i)
         return Sample(
             image=image,

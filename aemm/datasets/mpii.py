@@ -15,8 +15,9 @@ from aemm.datasets.transforms.geometric import crop_sample
 from aemm.formats.coco import KeypointFile
 from aemm.formats.coco_checks import CategoryChoice
 from aemm.formats.files import AnnotationError
-from aemm.formats.image import load_image
+from aemm.formats.image_folder import ImageFolder
 from aemm.formats.mpii import GroupEntry, read_mpii
+from aemm.formats.orientation import Exif
 from aemm.ops.boxes import body_box, box_mask, group_box
 from aemm.records import DatasetInfo
 from aemm.registry import DATASETS
@@ -47,6 +48,8 @@ class MpiiDataset(CocoPoseDataset):
         pipeline: transforms.
         test_mode: evaluation: all images take part, also those without people.
         on_unreadable: see :class:`SampleDataset`.
+        exif: see :class:`~aemm.datasets.coco_pose.CocoPoseDataset`.
+        allow_outside: see there.
 
     Raises:
         AnnotationError: listing every fault of the file.
@@ -65,11 +68,23 @@ class MpiiDataset(CocoPoseDataset):
         pipeline: Sequence[Mapping[str, Any] | Callable] = (),
         test_mode: bool = False,
         on_unreadable: str = "error",
+        exif: Exif | None = None,
+        allow_outside: bool = False,
     ) -> None:
         if regions not in ("image", "group"):
             raise ValueError(f"regions must be 'image' or 'group', got {regions!r}")
         self.by_group, self.margin, self.reach = regions == "group", margin, reach
-        super().__init__(ann_file, img_dir, data_root, skeleton, pipeline, test_mode, on_unreadable=on_unreadable)
+        super().__init__(
+            ann_file,
+            img_dir,
+            data_root,
+            skeleton,
+            pipeline,
+            test_mode,
+            on_unreadable=on_unreadable,
+            exif=exif,
+            allow_outside=allow_outside,
+        )
         enough = (self.file.visible > 0).sum(1) >= max(1, min_keypoints)
         self._learnt = ~self.file.crowd & enough
         self._regions = self._group_regions() if self.by_group else self._image_regions()
@@ -78,7 +93,7 @@ class MpiiDataset(CocoPoseDataset):
 
     def read(self, choice: CategoryChoice, area_per_box: float | None) -> KeypointFile:
         """The people of the file, checked; groups and positions stay beside them."""
-        self.mpii = read_mpii(self.ann_file, self.img_dir, self.keypoint_set, self.by_group, needs_people=True)
+        self.mpii = read_mpii(self.ann_file, self.folder, self.keypoint_set, self.by_group, needs_people=True)
         return self.mpii.need_people()
 
     def _image_regions(self) -> list[tuple[int, GroupEntry | None]]:
@@ -149,6 +164,8 @@ class MpiiGroupDataset(SampleDataset):
         skeleton: the keypoint set of the predictions.
         pipeline: transforms.
         keep_original: samples carry the whole image along, for what corrects instances after decoding.
+        exif: see :class:`~aemm.datasets.coco_pose.CocoPoseDataset`.
+        allow_outside: see there.
 
     Raises:
         AnnotationError: listing every fault of the file.
@@ -163,11 +180,14 @@ class MpiiGroupDataset(SampleDataset):
         skeleton: str | Mapping[str, Any] | Skeleton = "mpii",
         pipeline: Sequence[Mapping[str, Any] | Callable] = (),
         keep_original: bool = False,
+        exif: Exif | None = None,
+        allow_outside: bool = False,
     ) -> None:
         super().__init__(pipeline, skeleton, test_mode=True)
         self.ann_file, self.img_dir = os.path.join(data_root, ann_file), os.path.join(data_root, img_dir)
+        self.folder = ImageFolder(self.img_dir, exif, allow_outside)
         self.margin, self.keep_original = margin, keep_original
-        self.mpii = read_mpii(self.ann_file, self.img_dir, self.keypoint_set, needs_groups=True, needs_people=False)
+        self.mpii = read_mpii(self.ann_file, self.folder, self.keypoint_set, needs_groups=True, needs_people=False)
 
     def __len__(self) -> int:
         """Number of groups."""
@@ -181,8 +201,8 @@ class MpiiGroupDataset(SampleDataset):
     def load(self, index: int) -> Sample:
         """The crop of one group."""
         entry = self.mpii.groups[index]
-        image = load_image(os.path.join(self.img_dir, self.mpii.images[entry.image].file_name))
-        size = image.shape[:2]
+        listed = self.mpii.images[entry.image]
+        image, size = self.folder.load(listed.file_name, listed.size, self.ann_file), listed.size
         original = image if self.keep_original else None
         truth = self.mpii.truth(entry)
         sample = Sample(image, entry.group_id, size, original=original, skeleton=self.skeleton, truth=truth)

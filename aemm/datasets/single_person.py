@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from aemm.datasets.coco_pose import CocoPoseDataset, load_listed_image
+from aemm.datasets.coco_pose import CocoPoseDataset
 from aemm.formats.files import AnnotationError
+from aemm.formats.orientation import Exif
 from aemm.records import Truth
 from aemm.registry import DATASETS
 from aemm.skeletons import Skeleton
@@ -32,6 +33,8 @@ class SinglePersonDataset(CocoPoseDataset):
         pipeline: transforms.
         test_mode: the samples are evaluated, so each carries its truth.
         on_unreadable: see :class:`~aemm.datasets.base.SampleDataset`.
+        exif: see :class:`~aemm.datasets.coco_pose.CocoPoseDataset`.
+        allow_outside: see there.
 
     Raises:
         AnnotationError: listing every fault of the file, or if nobody in it has enough keypoints.
@@ -47,8 +50,21 @@ class SinglePersonDataset(CocoPoseDataset):
         pipeline: Sequence[Mapping[str, Any] | Callable] = (),
         test_mode: bool = False,
         on_unreadable: str = "error",
+        exif: Exif | None = None,
+        allow_outside: bool = False,
     ) -> None:
-        super().__init__(ann_file, img_dir, data_root, skeleton, pipeline, test_mode, "with_keypoints", on_unreadable)
+        super().__init__(
+            ann_file,
+            img_dir,
+            data_root,
+            skeleton,
+            pipeline,
+            test_mode,
+            images="with_keypoints",
+            on_unreadable=on_unreadable,
+            exif=exif,
+            allow_outside=allow_outside,
+        )
         least = max(1, min_keypoints)
         count = (self.file.visible > 0).sum(1)
         self._people = [(i, row) for i in self._places for row in self.learnt(i).tolist() if count[row] >= least]
@@ -64,7 +80,7 @@ class SinglePersonDataset(CocoPoseDataset):
         i, row = self._people[index]
         entry = self.file.images[i]
         return Sample(
-            image=load_listed_image(self.img_dir, entry, self.ann_file),
+            image=self.folder.load(entry.file_name, entry.size, self.ann_file),
             image_id=self.file.ids[row],
             image_size=entry.size,
             keypoints=self.file.keypoints[row : row + 1].astype(np.float32),

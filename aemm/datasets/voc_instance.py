@@ -7,7 +7,8 @@ from typing import Any
 
 from aemm.datasets.base import SampleDataset
 from aemm.formats.classes import VOC_CLASSES
-from aemm.formats.image import UnreadableImageError, load_image
+from aemm.formats.image import load_annotated_image
+from aemm.formats.orientation import Exif
 from aemm.formats.voc import VocFiles
 from aemm.ops.masks import encode_mask, encode_masks
 from aemm.records import DatasetInfo, Truth
@@ -33,6 +34,7 @@ class VocInstanceDataset(SampleDataset):
         pipeline: transforms.
         test_mode: the samples are evaluated, so each carries its truth.
         on_unreadable: see :class:`SampleDataset`.
+        exif: see :class:`~aemm.datasets.coco_pose.CocoPoseDataset`.
 
     Raises:
         FileNotFoundError: there is no such list.
@@ -51,8 +53,10 @@ class VocInstanceDataset(SampleDataset):
         pipeline: Sequence[Mapping[str, Any] | Callable] = (),
         test_mode: bool = False,
         on_unreadable: str = "error",
+        exif: Exif | None = None,
     ) -> None:
         super().__init__(pipeline, None, test_mode, on_unreadable)
+        self.exif = exif
         self.classes = VOC_CLASSES if with_classes else ("object",)
         self.files = VocFiles(data_root, image_sets, exclude, sbd_dir, with_classes)
 
@@ -68,10 +72,9 @@ class VocInstanceDataset(SampleDataset):
     def load(self, index: int) -> Sample:
         """Image, masks and the ignore mask of void pixels."""
         name = self.files.names[index]
-        image, found = load_image(self.files.image(name)), self.files.masks(name)
-        size = image.shape[:2]
-        if found.void.shape != size:
-            raise UnreadableImageError(f"{name}: its image is {size}, but its masks are {found.void.shape}")
+        found = self.files.masks(name)
+        size = (found.void.shape[0], found.void.shape[1])
+        image = load_annotated_image(self.files.image(name), size, f"the mask of {name}", self.exif)
         sample = Sample(image, name, size, masks=found.masks, labels=found.labels, ignore=found.void)
         if self.test_mode:
             masks, void = encode_masks(found.masks), encode_mask(found.void)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,15 +12,11 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from aemm.formats import picture_name
 from aemm.ops.image import warp_image
 from aemm.registry import HOOKS
-from aemm.structures import Batch, ImageId, Instances
+from aemm.structures import Batch, Instances
 from aemm.visualization import draw_result, save_picture
-
-
-def file_name(image_id: ImageId) -> str:
-    """An image's identifier as the name of a picture file, which is never hidden."""
-    return (re.sub(r"[^\w.-]+", "_", str(image_id)).lstrip("._") or "image") + ".png"
 
 
 @HOOKS.register_module()
@@ -29,8 +24,8 @@ class ShowHook(Hook):
     """While testing, draw the instances over each image, and its heatmaps and tags beside them.
 
     Args:
-        folder: where the pictures go, one for each image, named by its identifier.
-        limit: draw the first images only; each costs a second pass through the network.
+        folder: where the pictures go, one for each image, named by :func:`aemm.formats.picture_name`.
+        limit: draw so many images at most, over all processes; each costs a second pass through the network.
     """
 
     def __init__(self, folder: str, limit: int = 20) -> None:
@@ -46,18 +41,20 @@ class ShowHook(Hook):
         outputs: Sequence[Instances] | None = None,
     ) -> None:
         """Draw the images of a batch."""
-        if data_batch is None or outputs is None or self._drawn >= -(-self.limit // get_dist_info()[1]):
+        rank, processes = get_dist_info()
+        share = len(range(rank, self.limit, processes))  # of this process
+        if data_batch is None or outputs is None or self._drawn >= share:
             return
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         maps = model.maps(model.data_preprocessor(data_batch)["batch"])
         skeleton = runner.test_dataloader.dataset.metainfo.skeleton
-        for i, found in enumerate(outputs):
+        for i, found in enumerate(outputs[: share - self._drawn]):
             image = data_batch.images[0][i].permute(1, 2, 0).numpy()
             back = np.linalg.inv(data_batch.warp[i])
             original = warp_image(np.ascontiguousarray(image), back, found.image_size, convention=data_batch.convention)
             warp = data_batch.map_warp(i, maps.size)
             picture = draw_result(original, found, skeleton, maps, i, warp, data_batch.convention)
-            save_picture(self.folder / file_name(found.image_id), picture)
+            save_picture(self.folder / picture_name(found.image_id), picture)
             self._drawn += 1
 
     def after_test(self, runner: Runner) -> None:

@@ -19,6 +19,7 @@ from aemm.formats.coco_checks import (
     keypoint_categories,
 )
 from aemm.formats.files import read_json, write_json
+from aemm.formats.image_folder import ImageFolder
 from aemm.formats.segmentation import Regions, plain_counts, region_mask
 from aemm.ops.boxes import head_sizes
 from aemm.ops.masks import decode_masks, mask_areas, mask_boxes
@@ -161,7 +162,7 @@ def _box(annotation: Mapping[str, Any], points: np.ndarray) -> list[float]:
 
 def read_keypoints(
     path: str,
-    folder: str,
+    folder: ImageFolder,
     skeleton: Skeleton,
     choice: CategoryChoice | None = None,
     area_per_box: float | None = None,
@@ -186,7 +187,7 @@ def read_keypoints(
 def select_keypoints(
     path: str,
     data: dict[str, Any],
-    folder: str,
+    folder: ImageFolder,
     skeleton: Skeleton,
     choice: CategoryChoice | None = None,
     area_per_box: float | None = None,
@@ -259,7 +260,7 @@ class InstanceFile:
 
 
 def read_instances(
-    path: str, folder: str, choose: Callable[[Sequence[str]], Sequence[str]] = lambda names: names
+    path: str, folder: ImageFolder, choose: Callable[[Sequence[str]], Sequence[str]] = lambda names: names
 ) -> InstanceFile:
     """A file of instance masks, checked as a whole.
 

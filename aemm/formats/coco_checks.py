@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmengine.fileio import get_file_backend
-from mmengine.fileio.backends import LocalBackend
-
 from aemm.formats.files import AnnotationError
+from aemm.formats.image_folder import ImageFolder
 from aemm.formats.names import compare_names
 from aemm.skeletons import Skeleton
 
@@ -155,29 +151,21 @@ def annotation_faults(annotation: Mapping[str, Any], count: int, needs_area: boo
     return faults
 
 
-def image_faults(images: list[dict[str, Any]], folder: str) -> list[str]:
+def image_faults(images: list[dict[str, Any]], folder: ImageFolder) -> list[str]:
     """What is wrong with the image entries: ids, fields, and files that are not there."""
     faults = [f"images: id {key} stands there more than once" for key in _repeated(i.get("id") for i in images)]
     for image in images:
         lacking = [key for key in ("id", "file_name", "width", "height") if key not in image]
         if lacking:
             faults.append(f"image {image.get('id', image.get('file_name'))}: {', '.join(lacking)} missing")
-    if isinstance(get_file_backend(folder), LocalBackend):
-        paths = [os.path.join(folder, i["file_name"]) for i in images if "file_name" in i]
-        parents = {os.path.dirname(path) for path in paths}
-        present = {entry.path for parent in parents if os.path.isdir(parent) for entry in os.scandir(parent)}
-        absent = [path for path in paths if path not in present]
-        if absent:
-            examples = ", ".join(Path(path).name for path in absent[:3])
-            faults.append(f"images: {len(absent)} of {len(paths)} files are not in {folder}, such as {examples}")
-    return faults
+    return [*faults, *folder.faults(image["file_name"] for image in images if "file_name" in image)]
 
 
 def check_keypoint_file(
     path: str,
     data: Mapping[str, Any],
     skeleton: Skeleton,
-    folder: str,
+    folder: ImageFolder,
     choice: CategoryChoice,
     needs_area: bool = True,
 ) -> None:
@@ -247,7 +235,7 @@ def mask_faults(annotation: Mapping[str, Any], size: tuple[int, int]) -> list[st
     return []
 
 
-def check_instance_file(path: str, data: Mapping[str, Any], folder: str) -> None:
+def check_instance_file(path: str, data: Mapping[str, Any], folder: ImageFolder) -> None:
     """Check images, categories and masks of a COCO-format file.
 
     Args:

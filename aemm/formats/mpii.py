@@ -15,6 +15,7 @@ import numpy as np
 from aemm.formats.coco import ImageEntry, KeypointFile, describe_set, image_entry, select_keypoints
 from aemm.formats.coco_checks import image_faults
 from aemm.formats.files import AnnotationError, read_json
+from aemm.formats.image_folder import ImageFolder
 from aemm.records import DatasetInfo, Group, ImageId, Truth
 from aemm.skeletons import Skeleton
 
@@ -106,7 +107,7 @@ def _group_faults(groups: Sequence[Mapping[str, Any]], images: set[Any]) -> list
     return faults
 
 
-def read_mpii(path: str, folder: str, skeleton: Skeleton, needs_groups: bool, needs_people: bool) -> MpiiFile:
+def read_mpii(path: str, folder: ImageFolder, skeleton: Skeleton, needs_groups: bool, needs_people: bool) -> MpiiFile:
     """A file of people and groups, checked as a whole.
 
     Args:

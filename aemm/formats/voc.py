@@ -6,19 +6,18 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import mmcv
 import mmengine.fileio as fileio
 import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from aemm.formats.files import AnnotationError
-from aemm.formats.image import UnreadableImageError
+from aemm.formats.paths import UnreadableImageError
+from aemm.formats.png import index_fault, read_indices, read_png_header
 
 VOID = 255
-_PNG = b"\x89PNG\r\n\x1a\n"
-_INDEXED = {0: "grey", 3: "palette"}  # PNG colour types whose pixels are single numbers
-_OTHER = {2: "RGB", 4: "grey with alpha", 6: "RGBA"}
+_VOID_OF_16_BITS = 65535
+_MAX_INSTANCES = 2000  # of an image; more are no instances, but depths or colours
 
 
 class VocMasks(NamedTuple):
@@ -35,44 +34,10 @@ class VocMasks(NamedTuple):
     void: np.ndarray
 
 
-def read_indices(path: str) -> np.ndarray:
-    """The numbers ``(H, W) uint8`` that a palette PNG stores, not the colours they are shown in.
-
-    Raises:
-        UnreadableImageError: the file is missing, or stores colours.
-    """
-    try:
-        data = fileio.get(path)
-    except OSError as error:
-        raise UnreadableImageError(f"mask {path} cannot be opened: {error}") from error
-    if fault := _header_fault(path, data):
-        raise UnreadableImageError(fault)
-    try:
-        return mmcv.imfrombytes(data, flag="unchanged", backend="pillow")
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UnreadableImageError(f"mask {path} cannot be decoded ({len(data)} bytes)") from error
-
-
-def _header_fault(path: str, data: bytes) -> str | None:
-    """Why a PNG cannot hold instance numbers, from its first 26 bytes."""
-    if data[:8] != _PNG or len(data) < 26:
-        return f"mask {path} is no PNG"
-    kind = data[25]
-    if kind not in _INDEXED:
-        return (
-            f"mask {path} stores {_OTHER.get(kind, 'unknown')} colours, expected a palette PNG of instance or class "
-            "numbers; it was probably converted, take the original file"
-        )
-    return None
-
-
-def _header_size(data: bytes) -> tuple[int, int]:
-    """Height and width from the header of a PNG."""
-    return int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")
-
-
 def split_instances(objects: np.ndarray, classes: np.ndarray | None = None) -> VocMasks:
     """Masks and labels from the two index images of VOC.
+
+    In an image of 16 bits that holds the number 65535, this is void, and 255 an instance like any other.
 
     Args:
         objects: ``(H, W)`` of SegmentationObject: 0 background, 255 void, else the instance's number.
@@ -80,11 +45,17 @@ def split_instances(objects: np.ndarray, classes: np.ndarray | None = None) -> V
             instance has the class of most of its pixels. None: every instance is of class 0.
 
     Raises:
-        ValueError: an instance lies on no class, or the two have different sizes.
+        ValueError: an instance lies on no class, the two have different sizes, or there are more than 2000 instances.
     """
     if classes is not None and classes.shape != objects.shape:
         raise ValueError(f"SegmentationObject is {objects.shape}, but SegmentationClass {classes.shape}")
-    numbers = np.setdiff1d(objects, [0, VOID])
+    void = VOID if objects.dtype == np.uint8 or objects.max(initial=0) < _VOID_OF_16_BITS else _VOID_OF_16_BITS
+    numbers = np.setdiff1d(objects, [0, void])
+    if len(numbers) > _MAX_INSTANCES:
+        raise ValueError(
+            f"SegmentationObject holds {len(numbers)} different numbers from {numbers[0]} to {numbers[-1]}, expected "
+            f"at most {_MAX_INSTANCES} instances; is it an image of depths or colours?"
+        )
     masks = objects == numbers[:, None, None]
     labels = np.zeros(len(numbers), np.int64)
     if classes is not None:
@@ -94,7 +65,7 @@ def split_instances(objects: np.ndarray, classes: np.ndarray | None = None) -> V
             if not count.any():
                 raise ValueError(f"instance {numbers[n]} of SegmentationObject lies on no class in SegmentationClass")
             labels[n] = count.argmax() - 1
-    return VocMasks(masks, labels, objects == VOID)
+    return VocMasks(masks, labels, objects == void)
 
 
 def read_sbd(path: str) -> VocMasks:
@@ -206,10 +177,10 @@ class VocFiles:
                 continue
             with open(path, "rb") as file:
                 header = file.read(26)
-            if fault := _header_fault(path, header):
-                faults.append(f"{name}: {fault}")
+            if fault := index_fault(header):
+                faults.append(f"{name}: mask {path} {fault}")
             else:
-                sizes[folder] = _header_size(header)
+                sizes[folder] = read_png_header(header).size
         if len(set(sizes.values())) > 1:
             faults.append(f"{name}: its two masks differ in size (height, width): {sizes}")
         return faults

@@ -1,0 +1,55 @@
+"""The folder of the images that an annotation file lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from aemm.formats.image import load_annotated_image
+from aemm.formats.orientation import Exif
+from aemm.formats.paths import absent_files, describe_absent, resolve_inside
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """Where the images of an annotation file are, and how they are meant.
+
+    Attributes:
+        path: of the folder, or its address.
+        exif: see :func:`aemm.formats.image.load_annotated_image`.
+        allow_outside: file names may be absolute or lead out of the folder.
+    """
+
+    path: str
+    exif: Exif | None = None
+    allow_outside: bool = False
+
+    def faults(self, names: Iterable[str]) -> list[str]:
+        """What is wrong with the names of files: those that lead out of the folder, and those that are not there."""
+        faults, inside = [], []
+        for name in names:
+            try:
+                resolve_inside(self.path, name, self.allow_outside)
+                inside.append(name)
+            except ValueError as error:
+                faults.append(f"images: {error}")
+        if absent := absent_files(self.path, inside):
+            faults.append(describe_absent(self.path, absent, len(inside)))
+        return faults
+
+    def load(self, name: str, size: tuple[int, int], source: str) -> np.ndarray:
+        """An image ``(H, W, 3) uint8`` RGB.
+
+        Args:
+            name: of its file, as the annotation file gives it.
+            size: ``(height, width)`` that it states.
+            source: the annotation file, for messages.
+
+        Raises:
+            UnreadableImageError: it cannot be read, or has another size.
+            ValueError: the name leads out of the folder.
+        """
+        path = resolve_inside(self.path, name, self.allow_outside)
+        return load_annotated_image(path, size, source, self.exif)

@@ -1,0 +1,322 @@
+"""Videos, animations and files of several pages: their frames one by one, and an account of those that are missing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from aemm.formats.containers import lost_avi_frames, mp4_duration, why_cut_off
+from aemm.formats.image import MAX_PIXELS, check_pixels
+from aemm.formats.kinds import Kind, kind_of_file
+from aemm.formats.orientation import turn
+from aemm.formats.paths import NoPictureError, read_bytes
+from aemm.formats.pixels import Range, open_pillow, pillow_pixels, to_rgb
+from aemm.formats.tiff import read_tiff_page, read_tiff_pages
+
+_GUESSED_RATE = 25.0  # frames a second, where a source does not tell
+_DELAY = 100.0  # ms that viewers show a frame whose delay is 0
+_EXACT = ("AVI", "MP4")  # containers that say how many frames they hold; of others it is estimated
+_TRIES = 1000  # frames in a row that cannot be decoded, before the rest is given up
+_LIVE_TRIES = 5
+_TIMEOUT = 10_000  # ms to wait for an address
+# what decoders raise
+_DAMAGE = (OSError, EOFError, SyntaxError, ValueError, cv2.error, Image.DecompressionBombError)
+_ENOUGH = 3  # regular frames that make gaps in time mean something
+
+
+class Frame(NamedTuple):
+    """One picture of several.
+
+    Attributes:
+        number: in the file, from 0; frames that cannot be decoded keep theirs.
+        image: ``(H, W, 3) uint8`` RGB.
+    """
+
+    number: int
+    image: np.ndarray
+
+
+@dataclass
+class Frames:
+    """The frames of one source; iterating reads them, and fills in what became of them.
+
+    Attributes:
+        name: path, address, or number of a camera.
+        moving: it is a video or an animation, and no set of pages.
+        rate: frames a second.
+        expected: number of frames; None if the source does not tell.
+        read: number of frames decoded so far.
+        number: of the last one.
+        missing: numbers of the frames passed over, since they could not be decoded.
+        fault: why the last frames are missing.
+    """
+
+    name: str
+    moving: bool = True
+    rate: float = _GUESSED_RATE
+    expected: int | None = None
+    read: int = 0
+    number: int = -1
+    missing: list[int] = field(default_factory=list)
+    fault: str = ""
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Read the frames one by one.
+
+        Raises:
+            NoPictureError: none can be decoded.
+        """
+        for frame in self._decode():
+            self.read, self.number = self.read + 1, frame.number
+            yield frame
+        if not self.read:
+            raise NoPictureError(
+                f"{self.name} holds no frame that can be decoded{f'; {self.fault}' if self.fault else ''}; convert it "
+                "to mp4 or to a folder of images"
+            )
+
+    def _decode(self) -> Iterator[Frame]:
+        raise NotImplementedError
+
+    def describe_loss(self) -> str:
+        """What was not read, in one sentence; empty if nothing is missing. Known once all has been read."""
+        if not self.missing and not self.fault:
+            return ""
+        of = "" if self.expected is None else f" of {max(self.expected, self.read + len(self.missing))}"
+        parts = [f"{self.read}{of} frames were read"]
+        if self.missing:
+            parts.append(f"not decoded: {_ranges(self.missing)}")
+        return "; ".join([*parts, *([self.fault] if self.fault else [])])
+
+
+def _ranges(numbers: list[int], shown: int = 8) -> str:
+    """Numbers in order, runs of them joined.
+
+    >>> _ranges([1, 4, 5, 6])
+    '1, 4-6'
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    words = [str(first) if first == last else f"{first}-{last}" for first, last in runs]
+    return ", ".join(words[:shown]) + (f" and {len(words) - shown} more places" if len(words) > shown else "")
+
+
+def open_frames(source: str | int) -> Frames:
+    """The frames of a video, an animation, a file of several pages, an address, or a camera.
+
+    Args:
+        source: path; address with ``://`` as OpenCV takes it; number of a camera.
+
+    Raises:
+        UnreadableImageError: it cannot be opened, is too large, or is neither.
+    """
+    if isinstance(source, int) or "://" in source:
+        return _Capture(str(source), source, Kind())
+    kind = kind_of_file(source)
+    if not os.path.isfile(source) or not os.path.getsize(source):
+        read_bytes(source, "video")  # says what is wrong with it
+    if kind.reads == "nothing" and kind.name:
+        raise NoPictureError(f"{source} holds {kind.name}; {kind.remedy}")
+    if kind.name == "TIFF":
+        return _Pages(source)
+    if kind.reads in ("image", "frames"):
+        return _Animation(source)
+    return _Capture(source, source, kind)
+
+
+class _Capture(Frames):
+    """What OpenCV's video reader takes."""
+
+    def __init__(self, name: str, source: str | int, kind: Kind) -> None:
+        self.kind, self.live = kind, isinstance(source, int) or "://" in source
+        options = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _TIMEOUT, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _TIMEOUT]
+        try:
+            if isinstance(source, str) and self.live:
+                self.video = cv2.VideoCapture(source, cv2.CAP_FFMPEG, options)
+            else:
+                self.video = cv2.VideoCapture(source)
+        except (cv2.error, ValueError) as error:  # ValueError: a name that is no text
+            raise NoPictureError(f"{name} cannot be opened as a video: {error}") from error
+        if not self.video.isOpened():
+            raise NoPictureError(_not_opened(name, source, kind))
+        size = (int(self.video.get(cv2.CAP_PROP_FRAME_HEIGHT)), int(self.video.get(cv2.CAP_PROP_FRAME_WIDTH)))
+        try:
+            check_pixels(size)
+        except ValueError as error:
+            raise NoPictureError(f"{name} cannot be read: {error}") from error
+        rate, count = self.video.get(cv2.CAP_PROP_FPS), self.video.get(cv2.CAP_PROP_FRAME_COUNT)
+        super().__init__(
+            name,
+            rate=rate if 0 < rate <= 1000 else _GUESSED_RATE,
+            expected=int(count) if 0 < count < 2**31 and not self.live else None,
+        )
+
+    def _decode(self) -> Iterator[Frame]:
+        clock = _Clock(1000 / self.rate, silent_gaps=self.kind.name not in _EXACT and not self.live)
+        lost = lost_avi_frames(self.name).tolist() if self.kind.name == "AVI" else []
+        place = number = failures = 0
+        try:
+            while failures < (_LIVE_TRIES if self.live else _TRIES):
+                more, image = self._next()
+                if not more:
+                    failures += 1
+                    continue
+                most = failures if self.expected is None else max(failures, self.expected - 1 - number)
+                place += min(most, clock.passed_over(self.video.get(cv2.CAP_PROP_POS_MSEC), failures))
+                while lost and lost[0] <= place:
+                    del lost[0]
+                    place += 1
+                self.missing.extend(range(number, place))
+                number = place = place + 1
+                failures = 0
+                yield Frame(number - 1, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+            self._account_for_end(number, clock.last + clock.step)
+        finally:
+            self.video.release()
+
+    def _next(self) -> tuple[bool, np.ndarray]:
+        try:
+            return self.video.read()
+        except cv2.error:
+            return False, np.zeros(0)
+
+    def _account_for_end(self, number: int, time: float) -> None:
+        """Say why fewer frames came than the file promises, if so.
+
+        Args:
+            number: that the next frame would have.
+            time: at which it would come, ms.
+        """
+        if self.live or self.expected is None or number >= self.expected:
+            return
+        short = self.expected - number
+        if self.kind.name == "MP4":  # its number counts what its edits leave out, too
+            short = round((mp4_duration(self.name) or 0) * self.rate - time * self.rate / 1000)
+        elif self.kind.name not in _EXACT and short <= max(0.2 * self.rate, 0.02 * self.expected):
+            short = 0  # the number was estimated by the sound, or by times that were rounded
+        if short > 0 and not (fault := why_cut_off(self.name, self.kind.name)) and self.kind.name in _EXACT:
+            self.missing.extend(range(number, number + short))
+        elif short > 0:
+            self.fault = fault or f"{short} more were promised: the file is cut off or damaged"
+
+
+def _not_opened(name: str, source: str | int, kind: Kind) -> str:
+    if isinstance(source, int):
+        return f"camera {name} cannot be opened; is it connected, and free?"
+    if "://" in source:
+        return f"{name} cannot be opened within {_TIMEOUT // 1000} s; check the address, and whether it needs a login"
+    cut = why_cut_off(name, kind.name)
+    return f"{name} holds no frame that OpenCV can decode{f'; {cut}' if cut else ''}; convert it to mp4 (H.264)"
+
+
+class _Clock:
+    """Tells from the times of frames how many were passed over, as far as they come regularly.
+
+    Args:
+        step: ms between frames.
+        silent_gaps: frames may be missing without a read that fails.
+    """
+
+    def __init__(self, step: float, silent_gaps: bool) -> None:
+        self.step, self.silent_gaps = step, silent_gaps
+        self.last, self.steady, self.seen = -step, True, 0
+
+    def passed_over(self, time: float, failures: int) -> int:
+        """How many frames were passed over before this one.
+
+        Args:
+            time: of this frame, ms.
+            failures: reads that failed since the one before.
+        """
+        interval, self.last = time - self.last, time
+        gap = round(interval / self.step) - 1
+        if failures:
+            return gap if self.steady and gap > 0 else failures
+        if gap > 0 and self.steady and self.silent_gaps and self.seen >= _ENOUGH:
+            return gap
+        self.seen += 1
+        if self.seen > 1:  # a stream may start at any time
+            self.steady = self.steady and abs(interval - self.step) <= max(0.25 * self.step, 1.5)
+        return 0
+
+
+class _Animation(Frames):
+    """GIF, WebP, PNG and AVIF, with their frames laid over each other as viewers do."""
+
+    def __init__(self, name: str) -> None:
+        try:
+            self.image = open_pillow(BytesIO(read_bytes(name, "animation")))
+            check_pixels((self.image.height, self.image.width))
+            count = getattr(self.image, "n_frames", 1)
+            self.image.seek(0)
+            delay = self.image.info.get("duration") or self._first_delay()
+        except _DAMAGE as error:
+            raise NoPictureError(f"{name} holds no frame that can be decoded: {error}") from error
+        super().__init__(name, moving=count > 1, rate=1000 / (delay or _DELAY), expected=count)
+
+    def _first_delay(self) -> float:
+        """Some formats tell it with the pixels."""
+        try:
+            self.image.load()
+        except (OSError, SyntaxError, ValueError):
+            return 0
+        return self.image.info.get("duration") or 0
+
+    def _decode(self) -> Iterator[Frame]:
+        with self.image:
+            for number in range(self.expected or 0):
+                try:
+                    self.image.seek(number)
+                    image = to_rgb(pillow_pixels(self.image), self.name)
+                except _DAMAGE as error:
+                    self.missing.append(number)
+                    self.fault = str(error)
+                    continue
+                yield Frame(number, image)
+
+
+class _Pages(Frames):
+    """TIFF."""
+
+    def __init__(self, name: str) -> None:
+        self.data = read_bytes(name)
+        try:
+            self.pages = read_tiff_pages(BytesIO(self.data))
+        except ValueError as error:
+            raise NoPictureError(f"{name} holds no frame that can be decoded: {error}") from error
+        super().__init__(name, moving=False, expected=len(self.pages))
+
+    def _decode(self) -> Iterator[Frame]:
+        among = self._range()
+        for number, page in enumerate(self.pages):
+            try:
+                check_pixels(page.size)
+                image = to_rgb(read_tiff_page(self.data, page), self.name, page.white_is_zero, among)
+            except _DAMAGE as error:
+                self.missing.append(number)
+                self.fault = str(error)
+                continue
+            yield Frame(number, turn(image, page.orientation))
+
+    def _range(self) -> Range | None:
+        """Smallest and largest value of all pages of more than 8 bits, so that one scale serves them all."""
+        ranges = []
+        for page in self.pages:
+            if page.depth > 8 and page.size[0] * page.size[1] <= MAX_PIXELS:
+                try:
+                    samples = read_tiff_page(self.data, page)
+                    ranges.append((samples.min(), samples.max()))
+                except _DAMAGE:
+                    continue  # listed when its turn comes
+        return (min(low for low, _ in ranges), max(high for _, high in ranges)) if len(ranges) > 1 else None
