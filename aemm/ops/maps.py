@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from aemm.geometry import apply_warp, extent, to_map
+from aemm.geometry import apply_warp, extent, is_mirrored, to_map
 from aemm.structures import Batch, Maps
 
 
@@ -78,7 +78,7 @@ def clear_padding(heatmaps: torch.Tensor, batch: Batch) -> torch.Tensor:
     for b, (rows, columns) in enumerate(batch.image_sizes):
         ends = np.array([[0.0, 0.0], [extent(columns, batch.convention), extent(rows, batch.convention)]])
         pixels = apply_warp(ends, batch.warp[b])
-        cells = to_map(pixels, batch.input_size, (height, width), batch.convention)
+        cells = to_map(pixels, batch.input_size, (height, width), batch.convention, is_mirrored(batch.warp[b]))
         left, top = np.floor(cells.min(0)).astype(int).clip(0)
         right, bottom = np.ceil(cells.max(0)).astype(int).clip(0)
         if left or top or right < width or bottom < height:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aemm.geometry import to_map
+from aemm.geometry import is_mirrored, to_map
 from aemm.ops.heatmap import TargetStyle, draw_gaussians
 from aemm.ops.image import coverage
 from aemm.structures import Sample
@@ -89,4 +89,5 @@ def true_mask_tags(
 def on_map(sample: Sample, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Map coordinates ``(N, K, 2)`` of a sample's keypoints, and which are annotated, ``(N, K) bool``."""
     keypoints, visible = sample.need_keypoints()
-    return to_map(keypoints, sample.image.shape[:2], size, sample.convention), np.asarray(visible > 0)
+    points = to_map(keypoints, sample.image.shape[:2], size, sample.convention, is_mirrored(sample.warp))
+    return points, np.asarray(visible > 0)
