@@ -142,6 +142,7 @@ USAGE = [
     ("publish good.pth", "target"),
     ("map-keypoints good.pth small.py small.py", "target"),
     ("map-keypoints good.pth small.py small.py t.pth --seed -1", "--seed"),
+    ("replay good.pth", "config"),
     ("decoding_cap", "annotations"),
     ("decoding_cap other.json --stride 0", "--stride"),
     ("decoding_cap other.json --fit both", "--fit: invalid choice: 'both'"),
@@ -181,6 +182,7 @@ LOADING = (
     "convert --layout newell {} small.py t.pth",
     "map-keypoints {} small.py small.py t.pth",
     "publish {} published",
+    "replay {} small.py",
 )
 CHECKPOINT_FAULTS = [
     ("gone.pth", "gone.pth does not exist"),
@@ -254,6 +256,8 @@ FAULTS = [
     ("map-keypoints good.pth small.py instance.py t.pth", "no skeleton"),
     ("map-keypoints good.pth small.py wider.py t.pth", "another model"),
     ("map-keypoints good.pth small.py small.py good.pth", "it is also what is read"),
+    ("replay good.pth small.py", "good.pth"),
+    ("replay good.pth gone.py", "gone.py does not exist"),
     ("decoding_cap gone.json", "gone.json"),
     ("decoding_cap folder", "folder"),
     ("decoding_cap junk.json", "junk.json"),
