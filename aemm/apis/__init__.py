@@ -1,5 +1,18 @@
 """Loading a model and predicting with it."""
 
-from aemm.apis.inferencer import Inferencer, read_inputs, to_plain
+from aemm.apis.account import Account, LeftOut
+from aemm.apis.inferencer import Inferencer
+from aemm.apis.inputs import find_sources, read_inputs
+from aemm.apis.outputs import open_results, to_plain
+from aemm.apis.predict import predict_all
 
-__all__ = ["Inferencer", "read_inputs", "to_plain"]
+__all__ = [
+    "Account",
+    "Inferencer",
+    "LeftOut",
+    "find_sources",
+    "open_results",
+    "predict_all",
+    "read_inputs",
+    "to_plain",
+]

@@ -1,113 +1,27 @@
-"""Predict images, folders and videos with a trained model."""
+"""A trained model, applied to images."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
 
+from aemm.apis.account import Account
+from aemm.apis.inputs import Input, find_sources
+from aemm.apis.outputs import Pictures
 from aemm.datasets import collate
 from aemm.engine import load_config, read_checkpoint
 from aemm.engine.checkpoint import check_state
-from aemm.engine.show import file_name
-from aemm.formats import load_image
 from aemm.ops.masks import decode_masks
+from aemm.records import DatasetInfo
 from aemm.registry import MODELS, TRANSFORMS
 from aemm.skeletons import Skeleton
 from aemm.structures import ImageId, Instances, Sample
-from aemm.visualization import draw_masks, draw_pose, save_picture
-
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-VIDEO_ENDINGS = (".gif", ".mp4", ".avi", ".mov", ".mkv", ".webm")
-
-Input = np.ndarray | str | Path
-
-
-def read_frames(path: str | Path) -> Iterator[np.ndarray]:
-    """The frames of a video or animation, ``(H, W, 3) uint8`` RGB, one after the other.
-
-    Raises:
-        ValueError: it holds no frame that can be decoded.
-    """
-    video = cv2.VideoCapture(str(path))
-    try:
-        more, frame = video.read()
-        if not more:
-            raise ValueError(
-                f"{path} holds no frame that OpenCV can decode; convert it to mp4 or to a folder of images"
-            )
-        while more:
-            yield np.ascontiguousarray(frame[..., ::-1])
-            more, frame = video.read()
-    finally:
-        video.release()
-
-
-def read_inputs(inputs: Input | Iterable[Input]) -> Iterator[tuple[ImageId, np.ndarray]]:
-    """Identifier and image ``(H, W, 3) uint8`` RGB of everything there is to predict.
-
-    An array goes by its number among the inputs, an image file by its path, and a frame by path and number.
-
-    Args:
-        inputs: an RGB array, the path of an image, of a video or of a folder of these, or several.
-
-    Raises:
-        FileNotFoundError: a path does not exist.
-        ValueError: an array is no RGB image, a file is neither image nor video, or a folder holds none.
-    """
-    several = [inputs] if isinstance(inputs, np.ndarray | str | Path) else inputs
-    for number, one in enumerate(several):
-        if isinstance(one, np.ndarray):
-            if one.ndim != 3 or one.shape[2] != 3 or one.dtype != np.uint8:
-                raise ValueError(f"input {number} must be (H, W, 3) uint8 RGB, got {one.dtype}{one.shape}")
-            yield number, one
-        else:
-            for path in _files(Path(one)):
-                if path.suffix.lower() in IMAGE_ENDINGS:
-                    yield str(path), load_image(str(path))
-                else:
-                    for place, frame in enumerate(read_frames(path)):
-                        yield f"{path}#{place:06d}", frame
-
-
-def _files(path: Path) -> list[Path]:
-    """A file itself, or the images and videos of a folder in the order of their names."""
-    known = (*IMAGE_ENDINGS, *VIDEO_ENDINGS)
-    if path.is_dir():
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in known)
-        if not found:
-            raise ValueError(f"folder {path} holds no image or video, whose names end in one of {', '.join(known)}")
-        return found
-    if not path.is_file():
-        raise FileNotFoundError(f"input {path} does not exist")
-    if path.suffix.lower() not in known:
-        raise ValueError(f"input {path} is no image or video; its name must end in one of {', '.join(known)}")
-    return [path]
-
-
-def to_plain(found: Instances) -> dict[str, Any]:
-    """Instances as json takes them: size of the image, and of each instance score, keypoints, mask, label, track.
-
-    Keypoints are ``[x, y, score]``; masks stay run-length encoded.
-    """
-    rows: list[dict[str, Any]] = [{"score": float(score)} for score in found.scores]
-    for i, row in enumerate(rows):
-        if found.keypoints is not None:
-            scores = np.ones(len(found.keypoints[i])) if found.keypoint_scores is None else found.keypoint_scores[i]
-            row["keypoints"] = np.column_stack([found.keypoints[i], scores]).astype(float).round(4).tolist()
-        if found.masks is not None:
-            row["mask"] = found.masks[i]
-        if found.labels is not None:
-            row["label"] = int(found.labels[i])
-        if found.track_ids is not None:
-            row["track_id"] = int(found.track_ids[i])
-    height, width = found.image_size
-    return {"image_id": found.image_id, "height": int(height), "width": int(width), "instances": rows}
+from aemm.visualization import draw_masks, draw_pose
 
 
 class Inferencer:
@@ -121,6 +35,7 @@ class Inferencer:
     Attributes:
         model: in evaluation mode, on the device.
         skeleton: of the keypoints; None where the model finds none.
+        info: the same with classes, as COCO files need it.
 
     Raises:
         FileNotFoundError: a file does not exist.
@@ -146,19 +61,41 @@ class Inferencer:
             self.model.load_state_dict({name.removeprefix("module."): value for name, value in state.items()})
         self.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
         self.skeleton: Skeleton | None = getattr(self.model.decoder, "skeleton", None)
+        count = getattr(self.model.decoder, "num_classes", 1)
+        names = ("person",) if self.skeleton else tuple(f"class {label}" for label in range(count))
+        self.info = DatasetInfo("predictions", self.skeleton, names, tuple(range(1, len(names) + 1)))
 
-    def __call__(self, inputs: Input | Iterable[Input], out_dir: str | Path | None = None) -> Iterator[Instances]:
+    def __call__(
+        self,
+        inputs: Input | Iterable[Input],
+        out_dir: str | Path | None = None,
+        threshold: float = 0.1,
+        account: Account | None = None,
+    ) -> Generator[Instances, None, None]:
         """What is in every image, one after the other as they are read.
 
         Args:
-            inputs: see :func:`read_inputs`.
-            out_dir: draw what is found over every image, into this folder.
+            inputs: see :func:`aemm.apis.inputs.find_sources`.
+            out_dir: draw what is found into this folder, see :class:`aemm.apis.outputs.Pictures`.
+            threshold: keypoints below it are not drawn.
+            account: lists what cannot be read; None = the first such input raises its error.
+
+        Raises:
+            FileNotFoundError: a path does not exist.
+            UnreadableImageError: a file is damaged.
+            ValueError: an array is no RGB image, a file is neither image nor video, or a folder holds none.
         """
-        for image_id, image in read_inputs(inputs):
-            found = self.predict(image, image_id)
-            if out_dir is not None:
-                save_picture(Path(out_dir) / file_name(image_id), self.draw(image, found))
-            yield found
+        pictures = None if out_dir is None else Pictures(out_dir)
+        try:
+            for source in find_sources(inputs, account or Account(strict=True), skip=out_dir):
+                for image_id, image in source:
+                    found = self.predict(image, image_id)
+                    if pictures is not None:
+                        pictures.write(source, image_id, self.draw(image, found, threshold))
+                    yield found
+        finally:
+            if pictures is not None:
+                pictures.close()
 
     @torch.no_grad()
     def predict(self, image: np.ndarray, image_id: ImageId = 0) -> Instances:

@@ -17,9 +17,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is looked at, and where what is found goes."""
     add_config(parser)
     parser.add_argument("checkpoint", help="checkpoint file")
-    parser.add_argument("input", nargs="+", help="images, videos, GIFs, or folders of these")
-    parser.add_argument("--out-dir", help="draw what is found into this folder, one picture for each image or frame")
-    parser.add_argument("--json", help="write what is found to this file, keypoints as [x, y, score]")
+    parser.add_argument(
+        "input",
+        nargs="+",
+        help="images, videos, folders, patterns, addresses, a camera's number, or - for paths on the standard input",
+    )
+    parser.add_argument(
+        "--out-dir",
+        help="draw what is found into this folder: a picture for an image, a video without sound for a video",
+    )
+    parser.add_argument(
+        "--json",
+        help="write what is found to this file, keypoints as [x, y, score]; NAME.jsonl: a line for each image as it "
+        "comes; NAME.coco.json: a COCO file",
+    )
     parser.add_argument("--device", help="such as cuda:1 or cpu; default the first GPU if there is one")
     add_views(parser)
 
@@ -28,10 +39,9 @@ def main(args: argparse.Namespace) -> ExitCode:
     """Predict."""
     if not args.out_dir and not args.json:
         args.parser.error("nothing to do with what is found; give --out-dir, --json or both")
-    from aemm.apis import Inferencer, to_plain
+    from aemm.apis import Account, Inferencer, predict_all
     from aemm.engine import check_device, load_config, require
     from aemm.engine.outputs import check_file, check_folder
-    from aemm.formats.files import write_json
 
     if args.out_dir:
         check_folder(args.out_dir, "--out-dir")
@@ -42,15 +52,11 @@ def main(args: argparse.Namespace) -> ExitCode:
     require(cfg, ("model", "test_dataloader"), "predict")
     choose_views(cfg, args)
     inferencer = Inferencer(cfg, args.checkpoint, args.device)
-    rows, found_in_all = [], 0
+    account = Account()
     try:
-        for found in inferencer(args.input, args.out_dir):
-            found_in_all += len(found)
-            rows.append(to_plain(found))
+        predict_all(inferencer, args.input, args.out_dir, [args.json] if args.json else [], account=account)
     finally:  # what was found before an interruption counts
-        if args.json:
-            names = None if inferencer.skeleton is None else inferencer.skeleton.to_dict()
-            write_json(args.json, {"skeleton": names, "images": rows})
-    written = " and ".join(place for place in (args.out_dir, args.json) if place)
-    print(f"{found_in_all} instances in {len(rows)} images: {written}")
-    return ExitCode.DONE
+        if account.images:
+            print(account.describe())
+            print("written: " + " and ".join(place for place in (args.out_dir, args.json) if place))
+    return ExitCode.DONE if account.complete else ExitCode.LEFT_OUT

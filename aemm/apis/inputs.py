@@ -1,0 +1,241 @@
+"""What goes in: arrays, files, folders, patterns, addresses and cameras become images."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from aemm.apis.account import Account
+from aemm.formats import NoPictureError, UnreadableImageError, load_image, open_frames
+from aemm.formats.kinds import IMAGE_ENDINGS, is_media, kind_of_file
+from aemm.formats.video import Frames
+from aemm.structures import ImageId
+
+Input = np.ndarray | str | Path | int
+
+MAX_STRETCH = 40  # longer over shorter side; made as high as a network needs it, such an image would fill the memory
+_CLUTTER = ("thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin")  # what systems put among pictures
+
+
+class Source:
+    """One input that gives images; iterating reads them and counts them.
+
+    Args:
+        name: path, address, or number of an array or camera.
+        account: where its images are counted, and where it is listed if it gives none.
+        array: the image itself, if it is given as such.
+
+    Attributes:
+        frames: of a video, an animation, or several pages, once it is opened; None for a single image.
+    """
+
+    def __init__(self, name: str | int, account: Account, array: np.ndarray | None = None) -> None:
+        self.name, self.account, self.array = name, account, array
+        self.frames: Frames | None = None
+        account.found += 1
+
+    @property
+    def rate(self) -> float | None:
+        """Frames a second of what moves; None for a single image and for pages. Known from the first image on."""
+        return self.frames.rate if self.frames is not None and self.frames.moving else None
+
+    def __iter__(self) -> Iterator[tuple[ImageId, np.ndarray]]:
+        """Identifier and image ``(H, W, 3) uint8`` RGB, one after the other.
+
+        Raises:
+            UnreadableImageError: there is none, and the account is strict.
+        """
+        count, name = 0, str(self.name)
+        try:
+            for image_id, image in self._read():
+                _check_stretch(self.name, image)
+                yield image_id, image
+                count += 1  # an image counts when its reader is done with it
+                self.account.images += 1
+                self.account.read += count == 1
+        except UnreadableImageError as error:
+            if count:
+                self.account.miss_frames(name, f"{count} images were read; {error}")
+            else:
+                self.account.leave_out(name, error)
+            return
+        if self.frames is not None and (loss := self.frames.describe_loss()):
+            self.account.miss_frames(name, loss)
+
+    def _read(self) -> Iterator[tuple[ImageId, np.ndarray]]:
+        if self.array is not None:
+            yield self.name, self.array
+            return
+        if isinstance(self.name, str) and _shows_one_image(self.name):
+            yield self.name, load_image(self.name)
+            return
+        self.frames = open_frames(self.name)
+        if isinstance(self.name, str) and self.frames.expected == 1 and not self.frames.moving:
+            self.frames = None
+            yield self.name, load_image(self.name)  # turned as its EXIF says
+            return
+        for number, image in self.frames:
+            yield f"{self.name}#{number:06d}", image
+
+
+def _check_stretch(name: str | int, image: np.ndarray) -> None:
+    height, width = image.shape[:2]
+    if max(height, width) > MAX_STRETCH * min(height, width):
+        raise UnreadableImageError(
+            f"image {name} has {width}x{height} pixels; one up to {MAX_STRETCH} times as long as wide is read"
+        )
+
+
+def _shows_one_image(name: str) -> bool:
+    if "://" in name:
+        return PurePosixPath(urlsplit(name).path).suffix.lower() in IMAGE_ENDINGS
+    kind = kind_of_file(name)
+    return kind.reads == "image" or (kind.reads == "nothing" and name.lower().endswith(IMAGE_ENDINGS))
+
+
+def read_inputs(
+    inputs: Input | Iterable[Input], account: Account | None = None
+) -> Iterator[tuple[ImageId, np.ndarray]]:
+    """Identifier and image ``(H, W, 3) uint8`` RGB of everything there is to predict.
+
+    An array goes by its number among the inputs, an image file by its path, and a frame by path and number.
+
+    Args:
+        inputs: see :func:`find_sources`.
+        account: of what was read; None = the first input that cannot be read raises its error.
+
+    Raises:
+        FileNotFoundError: a path does not exist.
+        UnreadableImageError: a file is damaged.
+        ValueError: an array is no RGB image, a file is neither image nor video, or a folder holds none.
+    """
+    for source in find_sources(inputs, account or Account(strict=True)):
+        yield from source
+
+
+def find_sources(
+    inputs: Input | Iterable[Input], account: Account, skip: str | Path | None = None, stdin: BinaryIO | None = None
+) -> Iterator[Source]:
+    """Everything that gives images.
+
+    - an RGB array;
+    - an image, a video, an animation, a file of several pages, told by its content;
+    - a folder with all below it, in the order of names; hidden files are passed over, and others than
+      images and videos are listed in the account;
+    - a pattern such as ``photos/*.jpg``, ``**`` for folders at any depth;
+    - an address with ``://``;
+    - the number of a camera;
+    - ``-`` for paths from the standard input, one a line.
+
+    Args:
+        inputs: one of these, or several.
+        account: of what was found; what gives no image is listed there.
+        skip: a folder that is passed over: that of the results.
+        stdin: read for ``-``; None = the standard input.
+
+    Raises:
+        ValueError: an array is no RGB image.
+        FileNotFoundError: a path does not exist, and the account is strict.
+    """
+    finder = _Finder(account, skip)
+    for number, one in enumerate([inputs] if isinstance(inputs, np.ndarray | str | Path | int) else inputs):
+        if isinstance(one, np.ndarray):
+            if one.ndim != 3 or one.shape[2] != 3 or one.dtype != np.uint8 or 0 in one.shape:
+                raise ValueError(f"input {number} must be (H, W, 3) uint8 RGB, got {one.dtype}{one.shape}")
+            yield Source(number, account, one)
+        elif isinstance(one, int):
+            yield Source(one, account)
+        elif str(one) == "-":
+            for line in stdin or sys.stdin.buffer:
+                for name in line.rstrip(b"\r\n").split(b"\0"):
+                    if name:
+                        yield from finder.find(os.fsdecode(name))
+        else:
+            yield from finder.find(str(one))
+
+
+class _Finder:
+    """Finds the sources behind a name, each file once."""
+
+    def __init__(self, account: Account, skip: str | Path | None) -> None:
+        self.account, self.skip = account, None if skip is None else os.path.realpath(skip)
+        self.taken: set[str] = set()
+
+    def find(self, name: str) -> Iterator[Source]:
+        if "://" in name:
+            yield Source(name, self.account)
+        elif os.path.isdir(name):
+            yield from self._folder(name)
+        elif os.path.lexists(name):
+            yield from self._file(name, asked_for=True)
+        elif name.isascii() and name.isdigit():
+            yield Source(int(name), self.account)
+        elif glob.has_magic(name):
+            yield from self._pattern(name)
+        else:
+            self._refuse(name, FileNotFoundError(f"input {name} does not exist"))
+
+    def _refuse(self, name: str, error: Exception) -> None:
+        self.account.found += 1
+        self.account.leave_out(name, error)
+
+    def _pattern(self, name: str) -> Iterator[Source]:
+        before = self._met()
+        for match in sorted(glob.glob(name, recursive=True)):
+            if not os.path.isdir(match):
+                yield from self._file(match, asked_for=False)
+            elif not name.endswith("**"):
+                yield from self._folder(match)
+        if self._met() == before:
+            self._refuse(name, FileNotFoundError(f"input {name} does not exist, and as a pattern it finds no image"))
+
+    def _file(self, path: str, asked_for: bool) -> Iterator[Source]:
+        """A file, if it has not been taken before; in a folder only what shows something."""
+        key = os.path.abspath(path)
+        if key in self.taken:
+            self.account.repeated += 1
+            return
+        self.taken.add(key)
+        if is_media(path):
+            yield Source(path, self.account)
+        elif asked_for:
+            self._refuse(path, NoPictureError(f"input {path} is no image or video that is known"))
+        else:
+            self.account.found += 1
+            self.account.other.append(path)
+
+    def _folder(self, folder: str) -> Iterator[Source]:
+        before = self._met()
+        visited: set[str] = set()
+        for here, folders, files in os.walk(folder, onerror=self._closed, followlinks=True):
+            place = os.path.realpath(here)
+            if place in visited or (place == self.skip and here != folder):
+                folders.clear()
+                continue
+            visited.add(place)
+            self.account.hidden += sum(map(_is_clutter, (*folders, *files)))
+            folders[:] = sorted(name for name in folders if not _is_clutter(name))
+            for name in sorted(files):
+                if not _is_clutter(name):
+                    yield from self._file(os.path.join(here, name), asked_for=False)
+        if self._met() == before:
+            self._refuse(folder, NoPictureError(f"folder {folder} holds no image or video"))
+
+    def _met(self) -> int:
+        """Number of inputs met that show something, or ought to."""
+        return self.account.found - len(self.account.other) + self.account.repeated
+
+    def _closed(self, error: OSError) -> None:
+        name = str(error.filename)
+        self._refuse(name, UnreadableImageError(f"folder {name} cannot be opened: {error.strerror}"))
+
+
+def _is_clutter(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _CLUTTER

@@ -1,0 +1,235 @@
+"""What comes out: results as json, pictures and videos, written so that what was found is never lost."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+import cv2
+import numpy as np
+
+from aemm.apis.account import Account
+from aemm.apis.inputs import Source
+from aemm.formats import picture_name
+from aemm.formats.coco_found import FoundSet
+from aemm.formats.files import write_json
+from aemm.records import DatasetInfo
+from aemm.skeletons import Skeleton
+from aemm.structures import ImageId, Instances
+from aemm.visualization import save_picture
+
+
+def to_plain(found: Instances) -> dict[str, Any]:
+    """Instances as json takes them: size of the image, and of each instance score, keypoints, mask, label, track.
+
+    Keypoints are ``[x, y, score]``; masks stay run-length encoded.
+    """
+    rows: list[dict[str, Any]] = [{"score": float(score)} for score in found.scores]
+    for i, row in enumerate(rows):
+        if found.keypoints is not None:
+            scores = np.ones(len(found.keypoints[i])) if found.keypoint_scores is None else found.keypoint_scores[i]
+            row["keypoints"] = np.column_stack([found.keypoints[i], scores]).astype(float).round(4).tolist()
+        if found.masks is not None:
+            row["mask"] = found.masks[i]
+        if found.labels is not None:
+            row["label"] = int(found.labels[i])
+        if found.track_ids is not None:
+            row["track_id"] = int(found.track_ids[i])
+    height, width = found.image_size
+    return {"image_id": found.image_id, "height": int(height), "width": int(width), "instances": rows}
+
+
+class Results(Protocol):
+    """Where results are written, one image after the other."""
+
+    def write(self, found: Instances) -> None:
+        """Add the instances of an image."""
+
+    def close(self, account: Account, complete: bool) -> None:
+        """Finish the file; ``complete`` is False where the run was stopped before its end."""
+
+
+class JsonFile:
+    """One json object: ``skeleton``, ``images``, ``left_out``, ``complete``.
+
+    It is written beside its place as results come, and takes its place when it is finished, so that there is always
+    a valid file there or none; a run that is killed leaves what it had found in ``NAME.part``.
+
+    Args:
+        path: of the file.
+        skeleton: of the keypoints, if there are any.
+
+    Raises:
+        OSError: it cannot be written there.
+    """
+
+    def __init__(self, path: str | Path, skeleton: Skeleton | None) -> None:
+        self.path, self.part = Path(path), Path(f"{path}.part")
+        self.file = _open(self.part)
+        names = None if skeleton is None else skeleton.to_dict()
+        self.file.write(f'{{"skeleton": {json.dumps(names)}, "images": [')
+        self.between = "\n"
+
+    def write(self, found: Instances) -> None:
+        """Add the instances of an image."""
+        self.file.write(self.between + _as_json(found))
+        self.between = ",\n"
+
+    def close(self, account: Account, complete: bool) -> None:
+        """Finish the file, with what was left out and why."""
+        rows = [{"input": row.name, "reason": row.reason} for row in (*account.left_out, *account.partial)]
+        rows += [{"input": name, "reason": "neither image nor video"} for name in account.other]
+        self.file.write(f'\n], "left_out": {json.dumps(rows)}, "complete": {json.dumps(complete)}}}\n')
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
+        self.part.replace(self.path)
+
+
+class JsonLines:
+    """A line of json for every image, there as soon as its image is done.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        OSError: it cannot be written there.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.file = _open(Path(path))
+
+    def write(self, found: Instances) -> None:
+        """Add the instances of an image."""
+        self.file.write(_as_json(found) + "\n")
+        self.file.flush()
+
+    def close(self, account: Account, complete: bool) -> None:
+        """Close the file."""
+        self.file.close()
+
+
+class CocoFile:
+    """A COCO file of what was found, see :class:`aemm.formats.coco_found.FoundSet`, written when the run ends.
+
+    Args:
+        path: of the file.
+        info: keypoint set, or classes.
+    """
+
+    def __init__(self, path: str | Path, info: DatasetInfo) -> None:
+        self.path, self.found = path, FoundSet(info)
+
+    def write(self, found: Instances) -> None:
+        """Add the instances of an image."""
+        self.found.add(found)
+
+    def close(self, account: Account, complete: bool) -> None:
+        """Write the file as a whole."""
+        write_json(self.path, self.found.to_dict())
+
+
+def _as_json(found: Instances) -> str:
+    try:
+        return json.dumps(to_plain(found), allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"image {found.image_id}: what was found is not finite; the weights are broken") from error
+
+
+def _open(path: Path) -> TextIO:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("w", encoding="utf-8")
+
+
+def open_results(path: str | Path, info: DatasetInfo) -> Results:
+    """The file for results that the ending of its name asks for.
+
+    Args:
+        path: ``.jsonl`` for a line for every image, ``.coco.json`` for a COCO file, anything else for one json object.
+        info: keypoint set, or classes.
+    """
+    name = str(path).lower()
+    if name.endswith(".coco.json"):
+        return CocoFile(path, info)
+    return JsonLines(path) if name.endswith(".jsonl") else JsonFile(path, info.skeleton)
+
+
+class Pictures:
+    """Drawings in a folder: a picture for every image and page, a video for every video and animation.
+
+    Their names are those of :func:`aemm.formats.picture_name`. Videos keep their frame rate and lose their sound; where
+    a frame could not be decoded, the one before is shown longer, so that the time stays right.
+
+    Args:
+        folder: made if it is not there.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.video: _Video | None = None
+        self.source: Source | None = None
+
+    def write(self, source: Source, image_id: ImageId, picture: np.ndarray) -> None:
+        """Add a drawing.
+
+        Args:
+            source: of the image.
+            image_id: of the image.
+            picture: ``(H, W, 3) uint8`` RGB.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if source is not self.source:
+            self.close()
+            self.source = source
+        if source.rate is None:
+            save_picture(self.folder / picture_name(image_id), picture)
+            return
+        if self.video is None:
+            self.video = _Video(self.folder / picture_name(str(source.name), ".mp4"), source.rate, picture.shape[:2])
+        assert source.frames is not None
+        self.video.write(picture, source.frames.number)
+
+    def close(self) -> None:
+        """Finish the video that is being written.
+
+        Raises:
+            OSError: it was not written whole.
+        """
+        video, self.video, self.source = self.video, None, None
+        if video is not None:
+            video.close()
+
+
+class _Video:
+    """An mp4 file of one size."""
+
+    def __init__(self, path: Path, rate: float, size: tuple[int, int]) -> None:
+        self.path, self.size = path, (size[0] + size[0] % 2, size[1] + size[1] % 2)  # the coder takes even sizes only
+        self.file = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), rate, self.size[::-1])
+        if not self.file.isOpened():
+            raise OSError(f"cannot write a video to {path}; is there room, and was OpenCV built with FFmpeg?")
+        self.number, self.last = -1, np.zeros((*self.size, 3), np.uint8)
+
+    def write(self, picture: np.ndarray, number: int) -> None:
+        """Add a frame; those before it that are missing are filled with the one before them."""
+        for _ in range(self.number + 1, number):
+            self.file.write(self.last)
+        height, width = self.size
+        shown = picture[:height, :width, ::-1]
+        frame = np.pad(shown, ((0, height - shown.shape[0]), (0, width - shown.shape[1]), (0, 0)), "edge")
+        self.file.write(frame)
+        self.number, self.last = number, frame
+
+    def close(self) -> None:
+        """Finish the file, and look at it: the writer itself tells nothing."""
+        self.file.release()
+        written = cv2.VideoCapture(str(self.path))
+        whole = written.get(cv2.CAP_PROP_FRAME_COUNT) == self.number + 1
+        written.release()
+        if not whole:
+            raise OSError(f"video {self.path} was not written whole; is the disk full?")
