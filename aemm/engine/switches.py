@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -103,7 +104,11 @@ def join_processes(cfg: Config, launcher: str) -> None:
     if launcher == "none" or torch.cuda.is_available():
         return
     if not dist.is_initialized():
-        dist.init_process_group("gloo", timeout=timedelta(seconds=_timeout(cfg)))
+        wait = timedelta(seconds=_timeout(cfg))
+        store, rank, world = next(dist.rendezvous("env://", timeout=wait))
+        # torchrun keeps its store when it starts processes again, with the addresses of those that ended
+        store = dist.PrefixStore(f"start_{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+        dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=wait)
     unused = cfg.get("find_unused_parameters", False)
     plain = dict(type=_DDP[0], broadcast_buffers=False, find_unused_parameters=unused)
     cfg.model_wrapper_cfg = {**plain, **(cfg.get("model_wrapper_cfg") or {}), "device_ids": None}
