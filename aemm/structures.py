@@ -10,6 +10,7 @@ per channel, ``h, w`` map cells, ``H, W`` pixels. Tags always have five axes ``(
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -105,16 +106,50 @@ class Sample(Record):
 
 
 @dataclass(repr=False)
+class SparseMaps(Record):
+    """Maps that are 0 in most cells, by the others: how heatmaps travel from a loader to the device, nothing lost.
+
+    Attributes:
+        cells: ``(Q,) int32``, flat into ``shape``, none twice.
+        values: ``(Q,)``.
+        shape: of the maps, such as ``(B, C, h, w)``.
+    """
+
+    cells: Tensor
+    values: Tensor
+    shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Check that every cell has a value."""
+        check_shape("values", self.values, self.cells.shape)
+
+    def dense(self) -> Tensor:
+        """The maps, where the cells are; nothing is read back from a device."""
+        flat = self.values.new_zeros(math.prod(self.shape))
+        return flat.scatter_(0, self.cells.long(), self.values).view(self.shape)
+
+    def to(self, device: torch.device | str, non_blocking: bool = True) -> SparseMaps:
+        """The same cells and values on another device."""
+        cells, values = (part.to(device, non_blocking=non_blocking) for part in (self.cells, self.values))
+        return SparseMaps(cells, values, self.shape)
+
+    def pin_memory(self) -> SparseMaps:
+        """A copy in memory that a GPU reads by itself."""
+        return SparseMaps(self.cells.pin_memory(), self.values.pin_memory(), self.shape)
+
+
+@dataclass(repr=False)
 class Targets(Record):
     """What one output stride is trained towards.
 
     Attributes:
-        heatmaps: ``(C, h, w)``; with a leading B in a :class:`Batch`.
+        heatmaps: ``(C, h, w)``; with a leading B in a :class:`Batch`. Between the loader and the preprocessor
+            they are packed, see :meth:`dense`.
         weight: ``(h, w)``, 0 where the loss must not look.
         tag_index: ``(N, P) int64`` flat into ``(T, h, w)``, -1 = absent; None where a stride has no tags.
     """
 
-    heatmaps: Tensor
+    heatmaps: Tensor | SparseMaps
     weight: Tensor
     tag_index: Tensor | None = None
 
@@ -128,10 +163,34 @@ class Targets(Record):
         """Height and width of the maps in cells."""
         return self.heatmaps.shape[-2], self.heatmaps.shape[-1]
 
-    def to(self, device: torch.device | str) -> Targets:
+    def need_heatmaps(self) -> Tensor:
+        """Heatmaps ``(B, C, h, w)``.
+
+        Raises:
+            ValueError: they are packed.
+        """
+        if isinstance(self.heatmaps, SparseMaps):
+            raise ValueError(
+                f"heatmaps {self.heatmaps.shape} are packed, as a loader sends them; let the model's preprocessor have "
+                "the batch first, or call dense()"
+            )
+        return self.heatmaps
+
+    def dense(self) -> Targets:
+        """The same targets with heatmaps as a tensor and weights in float32, where they are."""
+        heatmaps = self.heatmaps.dense() if isinstance(self.heatmaps, SparseMaps) else self.heatmaps
+        return Targets(heatmaps, self.weight.float(), self.tag_index)
+
+    def to(self, device: torch.device | str, non_blocking: bool = True) -> Targets:
         """The same targets on another device."""
-        index = None if self.tag_index is None else self.tag_index.to(device, non_blocking=True)
-        return Targets(self.heatmaps.to(device, non_blocking=True), self.weight.to(device, non_blocking=True), index)
+        index = None if self.tag_index is None else self.tag_index.to(device, non_blocking=non_blocking)
+        heatmaps = self.heatmaps.to(device, non_blocking=non_blocking)
+        return Targets(heatmaps, self.weight.to(device, non_blocking=non_blocking), index)
+
+    def pin_memory(self) -> Targets:
+        """A copy in memory that a GPU reads by itself."""
+        index = None if self.tag_index is None else self.tag_index.pin_memory()
+        return Targets(self.heatmaps.pin_memory(), self.weight.pin_memory(), index)
 
 
 @dataclass(repr=False)
@@ -195,10 +254,23 @@ class Batch(Record):
         way = map_warp(self.input_size, size, self.convention, is_mirrored(self.warp[b]))
         return np.linalg.inv(self.warp[b]) @ way
 
-    def to(self, device: torch.device | str) -> Batch:
-        """The same batch with images and targets on another device; ``warp`` stays where it is."""
-        images = [image.to(device, non_blocking=True) for image in self.images]
-        return replace(self, images=images, targets=[t.to(device) for t in self.targets])
+    def to(self, device: torch.device | str, non_blocking: bool = True) -> Batch:
+        """The same batch with images and targets on another device; ``warp`` stays where it is.
+
+        Args:
+            device: where they go.
+            non_blocking: do not wait for the copies, which a GPU makes by itself where the batch is pinned.
+        """
+        images = [image.to(device, non_blocking=non_blocking) for image in self.images]
+        return replace(self, images=images, targets=[t.to(device, non_blocking) for t in self.targets])
+
+    def pin_memory(self) -> Batch:
+        """A copy of images and targets in memory that a GPU reads by itself, beside the work of the CPU.
+
+        PyTorch's loaders call this where they are told ``pin_memory=True``.
+        """
+        images = [image.pin_memory() for image in self.images]
+        return replace(self, images=images, targets=[t.pin_memory() for t in self.targets])
 
 
 @dataclass(repr=False)
@@ -253,6 +325,12 @@ class Maps(Record):
             flat = F.interpolate(tags.flatten(1, 2), size=size, mode="bilinear", align_corners=align_corners)
             tags = flat.unflatten(1, tags.shape[1:3])
         return Maps(heatmaps, tags)
+
+    def halves(self) -> tuple[Maps, Maps]:
+        """The maps of the first and of the second half of the batch; nothing is copied."""
+        heatmaps = self.heatmaps.chunk(2)
+        tags = (None, None) if self.tags is None else self.tags.chunk(2)
+        return Maps(heatmaps[0], tags[0]), Maps(heatmaps[1], tags[1])
 
     def float(self) -> Maps:
         """Both maps in float32, whatever autocast made of them."""

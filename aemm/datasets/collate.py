@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from aemm.registry import COLLATE_FUNCTIONS
-from aemm.structures import Batch, Sample, Targets
+from aemm.structures import Batch, Sample, SparseMaps, Targets
 
 
 def _stack_tag_index(parts: list[Tensor]) -> Tensor:
@@ -22,12 +23,31 @@ def _stack_tag_index(parts: list[Tensor]) -> Tensor:
     return stacked
 
 
+def _stack_heatmaps(parts: Sequence[Tensor]) -> SparseMaps:
+    """Heatmaps ``(C, h, w)`` of B images as one, packed."""
+    arrays = [np.ascontiguousarray(part.numpy()).reshape(-1) for part in parts]
+    cells = [np.flatnonzero(values) for values in arrays]
+    values = np.concatenate([values[at] for values, at in zip(arrays, cells, strict=True)])
+    flat = np.concatenate([at + i * len(arrays[0]) for i, at in enumerate(cells)])
+    shape = (len(parts), *parts[0].shape)
+    if math.prod(shape) > np.iinfo(np.int32).max:
+        raise ValueError(f"heatmaps of a batch hold at most 2^31 cells, got {shape}; set a smaller batch_size")
+    return SparseMaps(torch.from_numpy(flat.astype(np.int32)), torch.from_numpy(values), shape)
+
+
+def _stack_weights(parts: Sequence[Tensor]) -> Tensor:
+    """Weights ``(h, w)`` of B images as one; in bytes where they are 0 and 1 alone."""
+    weight = torch.stack(list(parts))
+    short = weight.to(torch.uint8)
+    return short if torch.equal(short.to(weight.dtype), weight) else weight
+
+
 def _stack_targets(parts: Sequence[Targets]) -> Targets:
     """Targets of B images at one stride, with a leading B."""
     index = [part.tag_index for part in parts if part.tag_index is not None]
     return Targets(
-        torch.stack([part.heatmaps for part in parts]),
-        torch.stack([part.weight for part in parts]),
+        _stack_heatmaps([part.need_heatmaps() for part in parts]),
+        _stack_weights([part.weight for part in parts]),
         _stack_tag_index(index) if index else None,
     )
 
@@ -47,7 +67,7 @@ def _stack_images(images: Sequence[np.ndarray]) -> Tensor:
 def collate(samples: Sequence[Sample]) -> Batch:
     """Samples of one size, with or without targets, as a :class:`Batch`.
 
-    Images stay ``uint8`` until the model's preprocessor has them on its device.
+    Images stay ``uint8``, and heatmaps packed, until the model's preprocessor has them on its device.
 
     Raises:
         ValueError: the images differ in size; they are never padded here, since padding changes what

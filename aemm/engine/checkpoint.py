@@ -60,14 +60,18 @@ def read_checkpoint(path: str, map_location: Any = "cpu") -> dict[str, Any]:
 
 @CheckpointLoader.register_scheme(prefixes="", force=True)
 def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Mmengine's name for reading a file, made safe."""
-    return read_checkpoint(filename, map_location)
+    """Mmengine's name for reading a file, made safe; always to the CPU.
+
+    Weights are copied from there in any case. The steps that Adam counts would stay on another device, and each of
+    them would be asked for at every step.
+    """
+    return read_checkpoint(filename)
 
 
 @CheckpointLoader.register_scheme(prefixes=("http://", "https://"), force=True)
 def load_from_http(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Mmengine's name for reading an address, made safe."""
-    return torch.hub.load_state_dict_from_url(filename, map_location=map_location, weights_only=True)
+    """Mmengine's name for reading an address, made safe; always to the CPU."""
+    return torch.hub.load_state_dict_from_url(filename, map_location="cpu", weights_only=True)
 
 
 def to_plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from mmengine.dist import is_distributed
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner as _Runner
 from torch import nn
+from torch.utils.data import DataLoader
 
 from aemm.engine.statistics import share_statistics, use_sync_norm
 from aemm.models.layers import compile_around_recomputing
@@ -44,6 +46,26 @@ class Runner(_Runner):
         """Register them; ``default_hooks.NAME=None`` leaves out any of them, not only mmengine's own."""
         kept = {name: hook for name, hook in (hooks or {}).items() if hook is not None or name in _OF_MMENGINE}
         super().register_default_hooks(kept)
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader | dict[str, Any], seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader:
+        """The loader; beside a GPU its batches are pinned, unless it says otherwise, so that no copy is waited for."""
+        if isinstance(dataloader, dict):
+            dataloader = {"pin_memory": torch.cuda.is_available(), **dataloader}
+        return _Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+
+    def set_randomness(self, seed: int | None, diff_rank_seed: bool = False, deterministic: bool = False) -> None:
+        """Seed everything; ``deterministic`` runs differ in nothing on one machine, on a GPU at some cost of speed."""
+        if deterministic:  # without it the GPU's matrix products refuse to work; read when they are first used
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        super().set_randomness(seed, diff_rank_seed, deterministic)
+
+    def test(self) -> dict[str, float]:
+        """Measure, without a search for the fastest convolutions, which every size of an image would start anew."""
+        torch.backends.cudnn.benchmark = False
+        return super().test()
 
     def save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
         """Save the running statistics of all processes, not those of the first; each process must call this."""

@@ -14,13 +14,13 @@ from aemm.structures import Batch
 
 @MODELS.register_module()
 class Preprocessor(BaseDataPreprocessor):
-    """Bring a batch to the model's device and normalise its images there.
+    """Bring a batch to the model's device and normalise its images and unpack its targets there.
 
     Args:
         mean: of R, G, B on the scale 0 to 255. The default, with ``std``, maps to [0, 1] as the authors do.
         std: likewise.
         channels_last: let the images lie in memory as NHWC, which convolutions on CPUs and tensor cores prefer.
-        non_blocking: copy to the device without waiting.
+        non_blocking: copy to the device without waiting, for which a batch must be pinned.
     """
 
     def __init__(
@@ -36,11 +36,11 @@ class Preprocessor(BaseDataPreprocessor):
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
     def forward(self, data: Batch, training: bool = False) -> dict[str, Batch]:
-        """The batch on the device with float images, as keyword arguments of the model."""
-        batch = data.to(self.device)
+        """The batch on the device with float images and dense targets, as keyword arguments of the model."""
+        batch = data.to(self.device, self._non_blocking)
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         images = [
             image.to(self.mean.dtype, memory_format=layout, copy=True).sub_(self.mean).div_(self.std)
             for image in batch.images
         ]
-        return {"batch": replace(batch, images=images)}
+        return {"batch": replace(batch, images=images, targets=[target.dense() for target in batch.targets])}

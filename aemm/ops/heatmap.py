@@ -266,11 +266,12 @@ def _gaussian_top(flat: Tensor, start: Tensor, at: Tensor, step: int, length: in
     """Way from the middle of cells ``start + at * step`` to the top of the Gaussian there; all ``(N, K)``."""
     middle = at.clamp(1, max(1, length - 2))  # at the border the three cells lie inwards
     reach = torch.stack([(middle + offset).clamp(0, length - 1) for offset in (-1, 0, 1)])
-    # a few numbers: NumPy's logarithm takes microseconds where torch's starts threads
-    before, center, after = np.log(np.maximum(flat[start + reach * step].cpu().numpy(), _LEAST_HEAT))
+    heat = flat[start + reach * step].clamp(min=_LEAST_HEAT)
+    # a few numbers: on the CPU NumPy's logarithm takes microseconds where torch's starts threads
+    before, center, after = torch.from_numpy(np.log(heat.numpy())) if heat.device.type == "cpu" else heat.log()
     bend = before - 2 * center + after
-    top = 0.5 * (before - after) / np.minimum(bend, -1e-6) + (middle - at).cpu().numpy()
-    return torch.from_numpy(np.where(bend < 0, top.clip(-0.5, 0.5), 0)).to(at.device, torch.float32)
+    top = (0.5 * (before - after) / bend.clamp(max=-1e-6)).double() + (middle - at)
+    return torch.where(bend < 0, top.clamp(-0.5, 0.5), 0).float()
 
 
 def _hessian_step(heatmaps: Tensor, cells: Tensor) -> Tensor:
@@ -284,7 +285,7 @@ def _hessian_step(heatmaps: Tensor, cells: Tensor) -> Tensor:
     columns, rows = (_reflect(at[..., None] + near, end) for at, end in ((x, width), (y, height)))  # (N, K, 3, tap)
     start = torch.arange(channels, device=cells.device)[:, None, None, None, None] * (height * width)
     taps = heatmaps.flatten()[start + rows[..., :, None, :, None] * width + columns[..., None, :, None, :]]
-    kernel = taps.new_tensor([0.25, 0.5, 0.25])
+    kernel = 0.5 - 0.25 * near.abs().to(taps.dtype)
     smooth = (taps * kernel[:, None] * kernel).sum((-2, -1))  # (N, K, 3 rows, 3 columns)
     heat = smooth.clamp(*_HESSIAN_RANGE).log().double()
 

@@ -13,11 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from aemm.ops.transfer import send
+
 _SIDE = 8  # of the blocks of a look-up in cells, a power of two
 _ROUNDS = 4  # in which a look-up opens one block each; they cost time, not exactness
 _CELLS_WORTH_THREADS = 1 << 16  # of a map; below, threads cost more than they bring
-_VALUES_AT_ONCE = 1 << 20  # bounds the memory of a look-up
-_BLOCKS_AT_ONCE = _VALUES_AT_ONCE // _SIDE**2
+_BLOCKS_AT_ONCE = (1 << 20) // _SIDE**2  # bounds the memory of a look-up
+_VALUES_AT_ONCE = 1 << 24  # likewise where every cell is searched: a few hundred MB, in as few launches as can be
 
 
 def fill_missing(
@@ -32,7 +34,7 @@ def fill_missing(
         heatmaps: ``(K, h, w) float32`` of one image.
         tags: ``(T, L, h, w) float32``, T = K or 1.
         reference: ``(N, L) float32`` reference tag of each instance.
-        absent: ``(N, K) bool``, what to look up.
+        absent: ``(N, K) bool``, what to look up, on the CPU.
         first: ``(K, M, 2) int64`` cells x, y of each map that are likely answers, such as its peaks; the
             result is the same with and without them, but sooner there.
 
@@ -50,19 +52,23 @@ def fill_missing(
         index = search_every_cell(heatmaps, tags, reference, absent)
     width = heatmaps.shape[2]
     cells = torch.stack([index % width, torch.div(index, width, rounding_mode="floor")], -1)
-    return torch.where(absent[..., None], cells, -1)
+    return torch.where(send(absent, heatmaps.device)[..., None], cells, -1)
 
 
 def search_every_cell(heatmaps: Tensor, tags: Tensor, reference: Tensor, absent: Tensor) -> Tensor:
-    """Flat cells ``(N, K)`` that :func:`fill_missing` asks for, by a pass over the map for each of them."""
+    """Flat cells ``(N, K)`` that :func:`fill_missing` asks for, by a pass over the map for each of them.
+
+    Which those are is known on the CPU, so that the device is never asked.
+    """
     index = torch.zeros(absent.shape, dtype=torch.int64, device=heatmaps.device)
-    for k in range(heatmaps.shape[0]):
-        rows = absent[:, k].nonzero().flatten()
-        for part in rows.split(max(1, _VALUES_AT_ONCE // heatmaps[k].numel())):
-            square = torch.zeros((), device=heatmaps.device)
-            for tag, value in zip(tags[k if len(tags) > 1 else 0], reference[part].T, strict=True):
-                square = square + (tag.flatten() - value[:, None]) ** 2
-            index[part, k] = (heatmaps[k].flatten() - square.sqrt().round()).max(1).indices  # first of equals
+    wanted = send(torch.stack(absent.nonzero(as_tuple=True)), heatmaps.device)  # (2, look-ups)
+    heat, planes = heatmaps.flatten(1), tags.flatten(2)
+    for row, channel in zip(*(part.split(max(1, _VALUES_AT_ONCE // heat.shape[1])) for part in wanted), strict=True):
+        plane = channel if len(tags) > 1 else torch.zeros_like(channel)
+        square = torch.zeros((), device=heatmaps.device)
+        for axis, value in enumerate(reference[row].T):
+            square = square + (planes[plane, axis] - value[:, None]) ** 2
+        index[row, channel] = (heat[channel] - square.sqrt().round()).max(1).indices  # first of equals
     return index
 
 

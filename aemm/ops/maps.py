@@ -32,12 +32,17 @@ def hflip(maps: Maps, flip_index: Sequence[int]) -> Maps:
             f"flip_index must have one entry for each of the {channels} heatmaps, got {len(flip_index)}; "
             "does the skeleton belong to this model?"
         )
-    order = torch.as_tensor(flip_index, device=maps.heatmaps.device)
-    heatmaps = maps.heatmaps.flip(-1)[:, order]
+    heatmaps = _reorder(maps.heatmaps.flip(-1), flip_index)
     if maps.tags is None:
         return Maps(heatmaps)
     tags = maps.tags.flip(-1)
-    return Maps(heatmaps, tags if tags.shape[1] == 1 else tags[:, order])
+    return Maps(heatmaps, tags if tags.shape[1] == 1 else _reorder(tags, flip_index))
+
+
+def _reorder(maps: torch.Tensor, order: Sequence[int]) -> torch.Tensor:
+    """Channels ``(B, C, ...)`` in another order, by one copy; an index would have to travel to the device first."""
+    planes = maps.unbind(1)
+    return torch.stack([planes[channel] for channel in order], 1)
 
 
 def merge_maps(views: Sequence[Maps], size: tuple[int, int], align_corners: bool = False) -> Maps:

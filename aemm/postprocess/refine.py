@@ -23,8 +23,8 @@ from aemm.structures import Batch, Instances, Maps
 class SinglePersonRefiner:
     """Correct the keypoints of every person by a network that was trained on crops of single people.
 
-    Around the keypoints found a square is cut out and shown at several sizes, the people of an image in
-    one batch; the heatmaps are averaged. A keypoint is replaced if it was absent, or if the network is
+    Around the keypoints found a square is cut out and shown at several sizes, up to ``max_batch`` people
+    in one batch; the heatmaps are averaged. A keypoint is replaced if it was absent, or if the network is
     sure of it; but if the network hardly agrees with what had been found, it looks at somebody else, and
     the person stays. Scores of people do not change.
 
@@ -39,6 +39,7 @@ class SinglePersonRefiner:
         min_score: a keypoint that had been found is replaced where the new score exceeds this.
         near: pixels below which two places agree.
         min_agreement: share of the keypoints found that must agree with the network's.
+        max_batch: people shown to the network at once; more of them come in several batches.
         device: where the network runs; None = a GPU if there is one.
 
     Reference: princeton-vl/pose-ae-demo main.py, refinement.
@@ -58,7 +59,10 @@ class SinglePersonRefiner:
         near: float = 10.0,
         min_agreement: float = 0.2,
         device: str | None = None,
+        max_batch: int = 16,
     ) -> None:
+        if max_batch < 1:
+            raise ValueError(f"max_batch must be at least 1 person, got {max_batch}")
         if not sizes or min(sizes) < 1:
             raise ValueError(f"sizes must be one or more positive numbers of pixels, got {list(sizes)}")
         self.model: Any = MODELS.build(model).eval()
@@ -66,6 +70,7 @@ class SinglePersonRefiner:
         self.sizes, self.multiple_of = tuple(sizes), multiple_of
         self.padding, self.min_side = padding, min_side
         self.min_score, self.near, self.min_agreement = min_score, near, min_agreement
+        self.max_batch = max_batch
         self._ready = False
 
     def reset(self) -> None:
@@ -89,7 +94,8 @@ class SinglePersonRefiner:
         if not rows:
             return found
         squares = [person_square(box, self.padding, self.min_side) for box in boxes if box is not None]
-        points, scores = self._look(image, squares)
+        parts = [self._look(image, squares[at : at + self.max_batch]) for at in range(0, len(squares), self.max_batch)]
+        points, scores = (np.concatenate(values) for values in zip(*parts, strict=True))
         keypoints[rows], keypoint_scores[rows] = self._accept(keypoints[rows], keypoint_scores[rows], points, scores)
         return replace(found, keypoints=keypoints, keypoint_scores=keypoint_scores)
 

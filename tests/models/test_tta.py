@@ -242,3 +242,23 @@ def test_a_mirror_without_flip_index_is_refused():
 def test_an_unknown_choice_is_refused(argument):
     with pytest.raises(ValueError, match=argument):
         TestTimeAugmentation(**{argument: "none"})
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+def test_an_image_and_its_mirror_image_give_the_same_in_one_batch(tagged):
+    batch, apart, together = batch_of((64, 96), (32, 48), scales=(1.0, 0.5)), Eye(), Eye()
+
+    def without_tags(network):
+        return lambda image: Maps(network(image).heatmaps)
+
+    order = [1, 0, 2, 4, 3]
+    networks = (apart, together) if tagged else (without_tags(apart), without_tags(together))
+    one, other = (
+        TestTimeAugmentation(flip=True, flip_index=order, mirror=mirror).maps(network, batch)
+        for mirror, network in zip(("apart", "together"), networks, strict=True)
+    )
+    torch.testing.assert_close(one.heatmaps, other.heatmaps)
+    assert (one.tags is not None) == tagged
+    if tagged:
+        torch.testing.assert_close(one.tags, other.tags)
+    assert (len(apart.seen), len(together.seen)) == (4, 2)

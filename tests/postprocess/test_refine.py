@@ -186,3 +186,15 @@ def test_postprocessors_that_need_no_image_run_without_and_forget_when_told():
     assert model.postprocessors[0].seen == 2
     model.reset()
     assert model.postprocessors[0].seen == 0
+
+
+def test_a_crowd_is_looked_at_in_parts_of_bounded_size():
+    crowd = people(*(POINTS + shift for shift in np.random.default_rng(0).uniform(-6, 6, (7, 3, 2))))
+    whole, parts = refiner(), refiner(max_batch=3)
+    better, same = whole(crowd, picture()), parts(crowd, picture())
+    np.testing.assert_allclose(same.keypoints, better.keypoints, atol=1e-3)
+    np.testing.assert_allclose(same.keypoint_scores, better.keypoint_scores, atol=1e-6)
+    assert {shape[0] for shape in whole.model.backbone.shapes} == {7}
+    assert [shape[0] for shape in parts.model.backbone.shapes[::3]] == [3, 3, 1]
+    with pytest.raises(ValueError, match="max_batch"):
+        refiner(max_batch=0)

@@ -46,7 +46,7 @@ def perfect_maps(
         rng: of the order of the tags.
     """
     batch = collate([targets.transform(sample)])
-    heatmaps = batch.targets[0].heatmaps
+    heatmaps = batch.targets[0].dense().need_heatmaps()
     masks, labels = sample.need_masks()
     values = np.zeros(len(labels), np.float32)
     for label in np.unique(labels):

@@ -11,6 +11,7 @@ from aemm.geometry import apply_warp, to_corners, translation
 from aemm.ops.image import warp_image
 from aemm.ops.masks import encode_mask, merge_proposals
 from aemm.ops.pixel_grouping import PixelGroups, group_pixels
+from aemm.ops.transfer import fetch
 from aemm.records import Mask, TagDistance, check_choice
 from aemm.registry import DECODERS
 from aemm.structures import Batch, Instances, Maps
@@ -20,7 +21,7 @@ from aemm.structures import Batch, Instances, Maps
 class InstanceDecoder:
     """Group the mask pixels of every class into instances, with masks of the original image's size.
 
-    Everything is computed in float32.
+    Everything is computed in float32; maps of a device are fetched, and grouped on the CPU.
 
     Args:
         num_classes: C, heatmaps of the model.
@@ -89,13 +90,13 @@ class InstanceDecoder:
             )
         if len(maps.heatmaps) != len(batch):
             raise ValueError(f"heatmaps must be of the batch's {len(batch)} images, got {len(maps.heatmaps)}")
-        heatmaps, tags = maps.heatmaps.float(), maps.need_tags().float()
+        heatmaps, tags = fetch([maps.heatmaps.float(), maps.need_tags().float()])  # grouping would wait at every class
         unit = tags.shape[2] ** 0.5 if self.distance == "rms" else 1.0
         radius, bandwidth = self.radius * unit, self.bandwidth * unit
         found = []
         for b, (heat, tag) in enumerate(zip(heatmaps, tags, strict=True)):
             groups = group_pixels(heat, tag, self.threshold, radius, bandwidth, self.min_cells)
-            found.append(self._instances(heat.cpu().numpy(), groups, batch, b))
+            found.append(self._instances(heat.numpy(), groups, batch, b))
         return found
 
     def merge(self, views: Sequence[Sequence[Instances]]) -> list[Instances]:
@@ -110,7 +111,7 @@ class InstanceDecoder:
         """Masks at the original size of the groups of image ``b``, best first, small ones left out."""
         size = batch.image_sizes[b]
         warp = to_corners(batch.convention) @ batch.map_warp(b, (heatmaps.shape[1], heatmaps.shape[2]))
-        owner, labels, tags, scores = (value.cpu().numpy() for value in groups)
+        owner, labels, tags, scores = (value.numpy() for value in groups)
         order = np.argsort(-scores, kind="stable")
         masks: list[Mask] = []
         kept: list[int] = []

@@ -14,6 +14,7 @@ from aemm.ops.grouping import Picked, group_by_tags, read_picks
 from aemm.ops.heatmap import SubpixelKind, TieRule, subpixel, top_peaks
 from aemm.ops.lookup import fill_missing
 from aemm.ops.maps import clear_padding
+from aemm.ops.transfer import fetch, send
 from aemm.records import AssignmentTie, EqualTags, GroupingRules, TagDistance, check_choice
 from aemm.registry import DECODERS
 from aemm.skeletons import Skeleton, build_skeleton
@@ -133,13 +134,15 @@ class PoseDecoder:
         """
         maps = self._checked(maps, batch)
         peaks = top_peaks(maps, self.max_peaks, self.threshold, self.window)
-        scores, cells, tags = (value.cpu().numpy() for value in (peaks.scores, peaks.cells, peaks.tags))
+        scores, cells, tags = (value.numpy() for value in fetch([peaks.scores, peaks.cells, peaks.tags]))
         picks = [group_by_tags(scores[b], tags[b], self.rules) for b in range(len(batch))]
-        found = []
-        for b, pick in enumerate(picks):
-            people = read_picks(scores[b], cells[b], tags[b], pick, self.max_instances)
-            found.append(self._instances(maps, batch, b, people, torch.from_numpy(cells[b])))
-        return found
+        people = [
+            read_picks(scores[b], cells[b], tags[b], pick, self.max_instances) for b, pick in enumerate(picks)
+        ]
+        places = [self._places(maps, b, people[b], torch.from_numpy(cells[b])) for b in range(len(batch))]
+        arrived = [value.numpy() for value in fetch([value for pair in places for value in pair])]
+        pairs = zip(people, arrived[0::2], arrived[1::2], strict=True)
+        return [self._instances(maps.size, batch, b, *each) for b, each in enumerate(pairs)]
 
     def _checked(self, maps: Maps, batch: Batch) -> Maps:
         """The maps in float32, their padding as it is to be, once they fit skeleton and batch."""
@@ -154,26 +157,43 @@ class PoseDecoder:
         maps = maps.float()
         return Maps(clear_padding(maps.heatmaps, batch), maps.tags) if self.padding == "clear" else maps
 
-    def _instances(self, maps: Maps, batch: Batch, b: int, people: Picked, likely: Tensor) -> Instances:
-        """People of image ``b`` in its pixels.
+    def _places(self, maps: Maps, b: int, people: Picked, likely: Tensor) -> tuple[Tensor, Tensor]:
+        """Map coordinates ``(N, K, 2)`` of the keypoints of image ``b``, and the heat ``(N, K)`` there, on their device.
 
         Args:
             maps: of the batch.
-            batch: its warps, identifiers and sizes.
             b: which image.
             people: N of them, as their peaks tell.
             likely: ``(K, M, 2)`` cells at which absent keypoints are looked for first.
         """
-        heatmaps, keypoint_scores = maps.heatmaps[b], people.keypoint_scores
-        cells = torch.from_numpy(people.cells).to(heatmaps.device)  # (N, K, 2)
-        absent = torch.from_numpy(~people.present).to(heatmaps.device)
+        heatmaps = maps.heatmaps[b]
+        cells = send(torch.from_numpy(people.cells), heatmaps.device)  # (N, K, 2)
+        missing = torch.from_numpy(~people.present)
+        absent = send(missing, heatmaps.device)
         if self.fill_missing and not people.present.all():
-            own = torch.from_numpy(people.tags).to(heatmaps.device)
-            looked_up = fill_missing(heatmaps, maps.need_tags()[b], own, absent, likely)
+            own = send(torch.from_numpy(people.tags), heatmaps.device)
+            looked_up = fill_missing(heatmaps, maps.need_tags()[b], own, missing, likely)
             cells = torch.where(absent[..., None], looked_up, cells)
-            keypoint_scores = np.where(people.present, keypoint_scores, self._filled_scores(heatmaps, cells))
-        points = self._points(heatmaps, cells, absent).cpu().double().numpy()
-        keypoints = apply_warp(points, batch.map_warp(b, maps.size)).astype(np.float32)
+        channel = torch.arange(len(heatmaps), device=heatmaps.device)
+        return self._points(heatmaps, cells, absent), heatmaps[channel, cells[..., 1], cells[..., 0]]
+
+    def _instances(
+        self, size: tuple[int, int], batch: Batch, b: int, people: Picked, points: np.ndarray, heat: np.ndarray
+    ) -> Instances:
+        """People of image ``b`` in its pixels.
+
+        Args:
+            size: of the maps in cells.
+            batch: its warps, identifiers and sizes.
+            b: which image.
+            people: N of them, as their peaks tell.
+            points: ``(N, K, 2)`` map coordinates.
+            heat: ``(N, K)`` there.
+        """
+        keypoint_scores = people.keypoint_scores
+        if self.fill_missing:
+            keypoint_scores = np.where(people.present, keypoint_scores, self._filled_scores(heat))
+        keypoints = apply_warp(points.astype(np.float64), batch.map_warp(b, size)).astype(np.float32)
         return Instances(
             image_id=batch.image_ids[b],
             image_size=batch.image_sizes[b],
@@ -191,10 +211,8 @@ class PoseDecoder:
         last = (heatmaps.shape[1] - 1, heatmaps.shape[0] - 1) if self.filled_border == "authors" else None
         return torch.where(absent[..., None], subpixel(heatmaps, cells, self.filled_subpixel, self.tie, last), points)
 
-    def _filled_scores(self, heatmaps: Tensor, cells: Tensor) -> np.ndarray:
-        """Scores ``(N, K)`` that filled keypoints at ``cells`` get; 0 where the map is not positive."""
-        channel = torch.arange(len(heatmaps), device=heatmaps.device)
-        heat = heatmaps[channel, cells[..., 1], cells[..., 0]].cpu().numpy()
+    def _filled_scores(self, heat: np.ndarray) -> np.ndarray:
+        """Scores ``(N, K)`` that keypoints get where they are filled; 0 where the map is not positive."""
         if self.filled_score == "one":
             return (heat > 0).astype(np.float32)
         return np.maximum(heat, 0)

@@ -10,6 +10,7 @@ import torch
 
 from aemm.geometry import apply_warp
 from aemm.ops.heatmap import SubpixelKind, TieRule, subpixel
+from aemm.ops.transfer import fetch
 from aemm.records import check_choice
 from aemm.registry import DECODERS
 from aemm.skeletons import Skeleton, build_skeleton
@@ -64,11 +65,12 @@ class SinglePersonDecoder:
             )
         scores, index = heatmaps.flatten(2).max(2)  # (B, K)
         cells = torch.stack([index % width, torch.div(index, width, rounding_mode="floor")], -1)
+        places = [subpixel(heatmaps[b], cells[b, None], self.subpixel, self.tie) for b in range(count)]
+        points, heat = (value.numpy() for value in fetch([torch.stack(places), scores.clamp(min=0)]))
         found = []
         for b in range(count):
-            points = subpixel(heatmaps[b], cells[b, None], self.subpixel, self.tie)  # (1, K, 2)
-            keypoints = apply_warp(points.cpu().double().numpy(), batch.map_warp(b, (height, width))).astype(np.float32)
-            keypoint_scores = scores[b, None].clamp(min=0).cpu().numpy()
+            keypoints = apply_warp(points[b].astype(np.float64), batch.map_warp(b, (height, width))).astype(np.float32)
+            keypoint_scores = heat[b, None]
             found.append(
                 Instances(
                     image_id=batch.image_ids[b],

@@ -79,7 +79,7 @@ def stage_losses(
     parts: dict[str, list[Tensor]] = {}
     for maps, has_heatmaps in zip(stages, train_heatmaps, strict=True):
         target = target_of(maps, targets)
-        terms = _terms(heatmap_loss, maps.heatmaps, target.heatmaps, target.weight) if has_heatmaps else []
+        terms = _terms(heatmap_loss, maps.heatmaps, target.need_heatmaps(), target.weight) if has_heatmaps else []
         if maps.tags is not None and grouping_loss is not None:
             terms += _terms(grouping_loss, maps.tags, need_tag_index(maps, target))
         for name, value in terms:

@@ -75,7 +75,7 @@ def test_a_turned_image_is_turned_back():
     sample = SyntheticInstanceDataset(1, image_size=128, people=(0, 0), shapes=(1, 1), seed=3)[0]
     turned = warp_sample(sample, geometry.crop_warp((64, 64), 140, (128, 128), 30), (128, 128))
     batch = collate([InstanceTargets([4], 5).transform(turned)])
-    maps = Maps(batch.targets[0].heatmaps, torch.zeros(1, 5, 1, 32, 32))
+    maps = Maps(batch.targets[0].heatmaps.dense(), torch.zeros(1, 5, 1, 32, 32))
     found = InstanceDecoder(5)(maps, batch)[0]
     assert mask_iou(found.masks, encode_masks(sample.masks)).max() > 0.9
 
@@ -88,7 +88,7 @@ def test_ground_truth_of_drawn_scenes_comes_back(noise):
     for index in range(len(dataset)):
         sample = dataset[index]
         batch = collate([targets.transform(sample)])
-        heat = batch.targets[0].heatmaps
+        heat = batch.targets[0].heatmaps.dense()
         tags = torch.zeros(1, 5, 1, 32, 32)
         for n, (mask, label) in enumerate(zip(sample.masks, sample.labels, strict=True)):
             share = torch.from_numpy(mask.reshape(32, 4, 32, 4).mean((1, 3)))
@@ -114,7 +114,7 @@ def test_real_annotations_come_back_at_twice_the_resolution(shared):
         tags = np.zeros((20, 128, 128), np.float32)
         for n, (mask, label) in enumerate(zip(sample.masks, sample.labels, strict=True)):
             tags[label][mask.reshape(128, 4, 128, 4).mean((1, 3)) > 0.25] = 3 * n
-        found = decoder(Maps(batch.targets[0].heatmaps, torch.from_numpy(tags)[None, :, None]), batch)[0]
+        found = decoder(Maps(batch.targets[0].heatmaps.dense(), torch.from_numpy(tags)[None, :, None]), batch)[0]
         truth = encode_masks(raw.masks)
         large = mask_areas(truth) >= 32**2
         iou = mask_iou(found.masks, truth) * (found.labels[:, None] == raw.labels)
