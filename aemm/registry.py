@@ -91,10 +91,10 @@ COLLATE_FUNCTIONS = _child("function", root.FUNCTIONS, "datasets")
 METRICS = _child("metric", root.METRICS, "evaluation")
 POSTPROCESSORS = _child("postprocessor", None, "postprocess")
 HOOKS = _child("hook", root.HOOKS, "engine")
+LOOPS = _child("loop", root.LOOPS, "engine")
 
 # aemm adds nothing to these, but a registry of its own lets a project do so, and spares the user a warning
 RUNNERS = _child("runner", root.RUNNERS)
-LOOPS = _child("loop", root.LOOPS)
 MODEL_WRAPPERS = _child("model wrapper", root.MODEL_WRAPPERS)
 WEIGHT_INITIALIZERS = _child("weight initializer", root.WEIGHT_INITIALIZERS)
 OPTIMIZERS = _child("optimizer", root.OPTIMIZERS)

@@ -15,6 +15,7 @@ LAYERS = {
     "aemm.skeletons": 0,
     "aemm.registry": 0,
     "aemm.ops": 1,
+    "aemm.formats": 1,
     "aemm.evaluation.functional": 1,
     "aemm.datasets": 2,
     "aemm.models.preprocessor": 2,

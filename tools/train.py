@@ -24,6 +24,9 @@ def parse_args() -> argparse.Namespace:
         const="auto",
         help="go on from a checkpoint, or without a value (or with 'auto') from the newest of the work dir",
     )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="start anew where the work dir holds checkpoints, and delete these"
+    )
     parser.add_argument("--amp", action="store_true", help="mixed precision (GPU)")
     parser.add_argument("--seed", type=int, help="of weights, order and augmentation; default from the config")
     parser.add_argument(
@@ -47,6 +50,8 @@ def main() -> None:
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == "auto" else args.resume
+    if args.overwrite:
+        cfg.default_hooks.checkpoint.overwrite = True
     build_runner(cfg, args.launcher).train()
 
 

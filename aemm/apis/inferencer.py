@@ -13,8 +13,7 @@ from mmengine.config import Config
 
 from aemm.datasets import collate
 from aemm.datasets.coco_pose import load_image
-from aemm.engine import load_config, read_checkpoint
-from aemm.engine.checkpoint import check_state
+from aemm.engine import load_config, load_weights
 from aemm.engine.show import file_name
 from aemm.ops.masks import decode_masks
 from aemm.registry import MODELS, TRANSFORMS
@@ -140,10 +139,7 @@ class Inferencer:
         self.pipeline = [TRANSFORMS.build(step) for step in cfg.test_dataloader.dataset.get("pipeline", ())]
         self.model = MODELS.build(cfg.model)
         if checkpoint is not None:
-            loaded = read_checkpoint(str(checkpoint))
-            state = loaded.get("state_dict", loaded)
-            check_state(self.model, state)
-            self.model.load_state_dict({name.removeprefix("module."): value for name, value in state.items()})
+            load_weights(self.model, checkpoint)
         self.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
         self.skeleton: Skeleton | None = getattr(self.model.decoder, "skeleton", None)
 

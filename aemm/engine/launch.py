@@ -20,8 +20,9 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
-from aemm.engine.checkpoint import CheckpointError
 from aemm.engine.config_check import ConfigError, check_config
+from aemm.engine.resume import ResumableRunner
+from aemm.formats.checkpoint import CheckpointError
 from aemm.registry import UnknownArgumentError, UnknownTypeError
 
 
@@ -119,7 +120,7 @@ def use_mixed_precision(cfg: Config) -> None:
 _FOR_THE_FILE = ("\n-----", "Config:", "Hooks will be executed", '"FileClient"', '"HardDiskBackend"')
 
 
-class _Runner(Runner):
+class _Runner(ResumableRunner):
     """MMEngine's runner; what fills pages at its start goes to the log file alone."""
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:

@@ -12,7 +12,7 @@ from mmengine.device import get_device
 from mmengine.evaluator import BaseMetric
 from torch import Tensor, nn
 
-from aemm.engine.checkpoint import CheckpointError, model_faults, read_checkpoint
+from aemm.formats.checkpoint import load_weights
 from aemm.geometry import to_map
 from aemm.ops.heatmap import TargetStyle, draw_gaussians
 from aemm.registry import COLLATE_FUNCTIONS, DATASETS, METRICS, MODELS
@@ -99,11 +99,7 @@ def oracle_table(
         CheckpointError: the weights do not fit the model.
     """
     model: nn.Module = MODELS.build(cfg.model)
-    state = read_checkpoint(checkpoint)
-    state = state.get("state_dict", state)
-    if faults := model_faults(model, state):
-        raise CheckpointError(f"{checkpoint} was made by another model: {'; '.join(faults[:5])}")
-    model.load_state_dict(state)
+    load_weights(model, checkpoint)
     model.to(get_device()).eval()
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     collate = COLLATE_FUNCTIONS.get(cfg.test_dataloader.collate_fn.type.removeprefix("aemm."))

@@ -12,6 +12,7 @@ from mmengine.device import get_device
 from torch import Tensor, nn
 
 from aemm import geometry
+from aemm.formats.checkpoint import load_weights
 from aemm.ops.boxes import keypoint_box, person_square
 from aemm.ops.image import warp_image
 from aemm.ops.maps import merge_maps
@@ -74,7 +75,8 @@ class SinglePersonRefiner:
             found: its people.
 
         Raises:
-            ValueError: they have no keypoints, or the weights do not fit the network.
+            ValueError: they have no keypoints.
+            CheckpointError: the weights cannot be read, or do not fit the network.
         """
         if found.keypoints is None or found.keypoint_scores is None:
             raise ValueError(f"image {found.image_id}: refinement needs keypoints, the decoder returned none")
@@ -134,11 +136,7 @@ class SinglePersonRefiner:
         if self._ready:
             return
         if self.checkpoint is not None:
-            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-            try:
-                self.model.load_state_dict(state.get("state_dict", state))
-            except RuntimeError as error:
-                raise ValueError(f"checkpoint {self.checkpoint} was made by another network: {error}") from error
+            load_weights(self.model, self.checkpoint)
         self.model.to(self.device)
         self._ready = True
 

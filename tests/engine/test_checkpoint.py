@@ -7,7 +7,8 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
-from aemm.engine.checkpoint import CheckpointError, model_faults, read_checkpoint, to_plain
+from aemm.engine.checkpoint import to_plain
+from aemm.formats.checkpoint import CheckpointError, model_faults, read_checkpoint
 
 
 class _Danger:
