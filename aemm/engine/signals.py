@@ -43,9 +43,13 @@ class StopSignals:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if not self.code:  # a process that ends for a signal is not to be ended by the next before it has
-            for number, handler in self._before.items():
-                signal.signal(number, handler)
+        stopped = isinstance(error, SystemExit) and error.code == self.code
+        if stopped:
+            return  # a process that ends for a signal is not to be ended by the next before it has
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if error is not None and self.code and self._before:
+            signal.raise_signal(signal.SIGTERM)  # it failed before it could stop, as where another process was lost
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         first, self.code = self.code, self.code or (REQUEUE if number == signal.SIGUSR1 else TERMINATED)

@@ -1,10 +1,10 @@
 """A tiny training that is killed, or whose disk fills up, and is resumed until it is done.
 
-Every process is forked from one that has imported everything, so that a training takes about a second.
+Every process is forked from a server that has imported everything, so that a training takes about a second.
 """
 
 import errno
-import importlib
+import multiprocessing
 import os
 import random
 import signal
@@ -18,10 +18,10 @@ from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import runtime_info_hook
-from mmengine.runner import runner
+from mmengine.runner import runner as engine_runner
 
 from aemm.engine import build_runner, checkpoint_hook, load_config, run, set_work_dir
-from aemm.registry import DATASETS, HOOKS, METRICS, MODELS
+from aemm.registry import METRICS
 from tests.end_to_end import write_config
 
 EPOCHS = 5
@@ -135,16 +135,20 @@ def watch_writing(fault: Fault) -> list[str]:
     return events
 
 
-def _train(config: Path, folder: Path, fault: Fault, options: dict) -> None:
+def _train(config: Path, folder: Path, fault: Fault, options: dict, session: bool) -> None:
     """What the forked process does; it ends there."""
+    torch.set_num_threads(1)  # threads do not survive a fork
+    leave_out_what_is_slow()
+    if session:
+        os.setsid()
 
     def main():
-        cfg = load_config(str(config), {"default_hooks.checkpoint.on_write_error": "continue", **options})
+        cfg = load_config(str(config), options)
         set_work_dir(cfg, str(config), str(folder))
-        cfg.resume = True
-        built = build_runner(cfg)
+        cfg.resume = cfg.resume or cfg.load_from is None
+        runner = build_runner(cfg)
         (folder / "began").touch()
-        built.train()
+        runner.train()
 
     log = open(folder / "output.txt", "a")  # noqa: SIM115
     os.dup2(log.fileno(), 1)
@@ -163,23 +167,50 @@ def _train(config: Path, folder: Path, fault: Fault, options: dict) -> None:
     os._exit(code)
 
 
-def one_run(config: Path, folder: Path, fault: Fault, options: dict | None = None) -> int:
-    """Train, or go on, in a process of its own, until it is done or the fault ends it; its exit code."""
+def leave_out_what_is_slow() -> None:
+    """Leave out what takes most of the time and bears on no checkpoint."""
+    engine_runner.collect_env = dict
+    engine_runner.get_git_hash = runtime_info_hook.get_git_hash = str
+    Config.pretty_text = property(lambda cfg: str(cfg.filename))
+
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["tests.faults.trials", "tests.faults.imported_late"])
+
+
+def start(config: Path, folder: Path, fault: Fault | None = None, options: dict | None = None, session: bool = False):
+    """A process that trains, or goes on where a checkpoint is.
+
+    Args:
+        config: of the training.
+        folder: work dir; also for ``output.txt``, and for ``began``, which is there once everything is built.
+        fault: what strikes it from inside.
+        options: overrides of the config.
+        session: give it a process group of its own.
+    """
     folder.mkdir(exist_ok=True)
     (folder / "began").unlink(missing_ok=True)
-    child = os.fork()
-    if not child:
-        _train(config, folder, fault, options or {})
+    process = _FORKS.Process(target=_train, args=(config, folder, fault or Fault(), options or {}, session))
+    process.start()
+    return process
+
+
+def wait_until(condition, process) -> None:
+    """Wait until something is so, or the process has ended."""
+    while not condition() and process.is_alive():
+        time.sleep(0.005)
+
+
+def one_run(config: Path, folder: Path, fault: Fault | None = None, options: dict | None = None) -> int:
+    """Train, or go on, until it is done or the fault ends it; its exit code."""
+    fault = fault or Fault()
+    process = start(config, folder, fault, options)
     if fault.kind in ("killed", "terminated"):
-        while not (folder / "began").exists() and not _has_ended(child):
-            time.sleep(0.005)
+        wait_until((folder / "began").exists, process)
         time.sleep(fault.at)
-        os.kill(child, signal.SIGKILL if fault.kind == "killed" else signal.SIGTERM)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def _has_ended(child: int) -> bool:
-    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        os.kill(process.pid, signal.SIGKILL if fault.kind == "killed" else signal.SIGTERM)
+    process.join()
+    return process.exitcode
 
 
 def same(one, other) -> bool:
@@ -206,17 +237,6 @@ def content(path: Path) -> dict:
     return {key: checkpoint[key] for key in keys if key in checkpoint} | dict(scalars=scalars, infos=infos, place=place)
 
 
-def shorten_the_start() -> None:
-    """Import what is imported late, and leave out what takes most of the time and bears on no checkpoint."""
-    for registry in (METRICS, MODELS, DATASETS, HOOKS):
-        registry.import_from_location()
-    for module in ("matplotlib.pyplot", "torch._dynamo", "hotcoco"):
-        importlib.import_module(module)
-    runner.collect_env = dict
-    runner.get_git_hash = runtime_info_hook.get_git_hash = str
-    Config.pretty_text = property(lambda cfg: str(cfg.filename))
-
-
 class Experiment:
     """An unbroken training, and trials that are compared with it.
 
@@ -226,14 +246,12 @@ class Experiment:
     """
 
     def __init__(self, folder: Path, seed: int = 0):
-        shorten_the_start()
-        torch.set_num_threads(1)  # threads do not survive a fork
         self.folder, self.random = folder, random.Random(seed)
         self.config = write_config(folder, TINY)
         self.whole = folder / "whole"
-        start = time.time()
-        assert one_run(self.config, self.whole, Fault()) == 0, (self.whole / "output.txt").read_text()[-2000:]
-        self.seconds = time.time() - start
+        assert one_run(self.config, self.whole) == 0, (self.whole / "output.txt").read_text()[-2000:]
+        ended = (self.whole / "output.txt").stat().st_mtime
+        self.seconds = ended - (self.whole / "began").stat().st_mtime
         self.events = (self.whole / "events.txt").read_text().splitlines()
 
     def fault(self, kind: str) -> Fault:
