@@ -4,6 +4,7 @@ from aemm.engine.checkpoint import SafeCheckpointHook
 from aemm.engine.checkpoint_hook import CheckpointHook
 from aemm.engine.config_check import ConfigError, check_config
 from aemm.engine.launch import build_runner, load_config, run, set_work_dir, use_mixed_precision
+from aemm.engine.logger_hook import LoggerHook
 from aemm.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from aemm.engine.show import ShowHook
 from aemm.engine.tag_collapse import TagCollapseHook
@@ -15,6 +16,7 @@ __all__ = [
     "ConfigError",
     "EpochBasedTrainLoop",
     "IterBasedTrainLoop",
+    "LoggerHook",
     "SafeCheckpointHook",
     "ShowHook",
     "TagCollapseHook",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -16,7 +17,7 @@ from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook as EngineCheckpointHook
 from mmengine.runner import Runner
 
-from aemm.engine.checkpoint_files import CheckpointFiles, name_last
+from aemm.engine.checkpoint_files import LAST, CheckpointFiles, name_last
 from aemm.engine.run_facts import random_states, run_facts
 from aemm.formats.checkpoint import part_of, read_checkpoint, settle
 from aemm.registry import HOOKS
@@ -158,19 +159,21 @@ class CheckpointHook(EngineCheckpointHook):
         if self.max_keep_ckpts > 0:
             # in the file with those about to go: where the run ends before that, the next one deletes them
             runner.message_hub.update_info("keep_ckpt_ids", kept)
-        saved = self._save(runner, self.filename_tmpl.format(step), meta)
+        # where there is no room, the older ones of a limited number make it; the newest of them stays
+        spare = [self.filename_tmpl.format(number) for number in kept[:-2]] if self.max_keep_ckpts > 0 else []
+        saved = self._save(runner, self.filename_tmpl.format(step), meta, spare)
         if self.max_keep_ckpts > 0:
             runner.message_hub.update_info("keep_ckpt_ids", kept[-limit:] if saved else before)
             if saved:
                 self.keep_ckpt_ids = deque(kept[-limit:], limit)
                 self._remove_old(kept[:-limit])
 
-    def _save(self, runner: Runner, name: str, meta: dict) -> bool:
+    def _save(self, runner: Runner, name: str, meta: dict, spare: Sequence[str] = ()) -> bool:
         """Save a checkpoint that can be resumed from; whether it is on the disk."""
         before, self.last_ckpt = self.last_ckpt, self._files.path(name)
         runner.message_hub.update_info("last_ckpt", self.last_ckpt)
         self._random = random_states()
-        if self._write(runner, name, meta, "last"):
+        if self._write(runner, name, meta, "last", spare):
             self._saved_iter = meta["iter"]
             return True
         self.last_ckpt = before
@@ -237,7 +240,7 @@ class CheckpointHook(EngineCheckpointHook):
         self._missed.pop(kind, None)
         return True
 
-    def _write(self, runner: Runner, name: str, meta: dict, kind: str) -> bool:
+    def _write(self, runner: Runner, name: str, meta: dict, kind: str, spare: Sequence[str] = ()) -> bool:
         """Write a file whole or not at all; whether it is there.
 
         Args:
@@ -245,27 +248,17 @@ class CheckpointHook(EngineCheckpointHook):
             name: of the file.
             meta: epoch and iteration.
             kind: ``'last'``, or weights alone.
+            spare: names of files to delete if there is no room otherwise.
         """
         target = Path(self._files.path(name))
-        local = isinstance(self._files.backend, LocalBackend)
-        part = part_of(target)
-        resumable = kind == "last"
         try:
-            runner.save_checkpoint(
-                self._files.folder,
-                part.name if local else name,
-                save_optimizer=resumable and self.save_optimizer,
-                save_param_scheduler=resumable and self.save_param_scheduler,
-                meta=meta,
-                backend_args=self.backend_args,
-            )
-            if is_main_process():
-                if local:
-                    settle(part, target)
-                if resumable:
-                    name_last(runner.work_dir, self._files.path(name))
+            self._put(runner, target, meta, resumable=kind == "last")
         except OSError as error:
-            part.unlink(missing_ok=True)
+            part_of(target).unlink(missing_ok=True)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT) and spare:
+                runner.logger.warning(f"no room for {target}: {', '.join(spare)} are deleted for it")
+                self._files.remove(spare)
+                return self._write(runner, name, meta, kind)
             self._missed[kind] = f"checkpoint {target} could not be written: {error.strerror or error}{_free(target)}"
             if self.on_write_error == "stop":
                 raise OSError(f"{self._missed[kind]}; the last whole one is {self._files.newest()}") from error
@@ -276,6 +269,27 @@ class CheckpointHook(EngineCheckpointHook):
             return False
         self._missed.pop(kind, None)
         return True
+
+    def _put(self, runner: Runner, target: Path, meta: dict, resumable: bool) -> None:
+        """Let mmengine write beside the name, where files are local; then give the file its name."""
+        local = isinstance(self._files.backend, LocalBackend)
+        runner.save_checkpoint(
+            self._files.folder,
+            part_of(target).name if local else target.name,
+            save_optimizer=resumable and self.save_optimizer,
+            save_param_scheduler=resumable and self.save_param_scheduler,
+            meta=meta,
+            backend_args=self.backend_args,
+        )
+        if not is_main_process():
+            return
+        if local:
+            settle(part_of(target), target)
+        if resumable:
+            try:
+                name_last(runner.work_dir, self._files.path(target.name))
+            except OSError as error:  # a resume finds the newest by its name
+                runner.logger.warning(f"{LAST} could not be written: {error.strerror or error}")
 
     @master_only
     def _publish_model(self, runner: Runner, ckpt_path: str) -> None:
@@ -305,6 +319,6 @@ class CheckpointHook(EngineCheckpointHook):
 def _free(target: Path) -> str:
     """How much room there is, as the end of a message."""
     try:
-        return f" ({shutil.disk_usage(target.parent).free / 2**20:.0f} MiB are free there)"
+        return f" ({shutil.disk_usage(target.parent).free / 2**20:.1f} MiB are free there)"
     except OSError:
         return ""

@@ -10,6 +10,7 @@ import random
 import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -208,7 +209,8 @@ def one_run(config: Path, folder: Path, fault: Fault | None = None, options: dic
     if fault.kind in ("killed", "terminated"):
         wait_until((folder / "began").exists, process)
         time.sleep(fault.at)
-        os.kill(process.pid, signal.SIGKILL if fault.kind == "killed" else signal.SIGTERM)
+        with suppress(ProcessLookupError):  # it may have ended
+            os.kill(process.pid, signal.SIGKILL if fault.kind == "killed" else signal.SIGTERM)
     process.join()
     return process.exitcode
 
