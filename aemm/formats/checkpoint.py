@@ -59,9 +59,9 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
             f"run any code ({reason}). If you trust whoever made it, open it with the program that did, and save its "
             'weights alone: torch.save({"state_dict": model.state_dict()}, "weights.pth")'
         ) from error
-    except OSError:
-        raise
     except Exception as error:  # bytes of a stranger: torch's readers raise whatever they stumble over
+        if isinstance(error, OSError) and error.filename:
+            raise  # it cannot be opened
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"checkpoint {name} is damaged or no checkpoint ({reason}); {_CUT_SHORT}") from error
     if not isinstance(checkpoint, dict):
@@ -127,9 +127,11 @@ def _check_whole(source: Any, name: str) -> None:
                     "never writes; it is not loaded. Save the weights with torch.save"
                 )
             damaged = archive.testzip()
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
-        if isinstance(error, CheckpointError):
-            raise
+    except CheckpointError:
+        raise
+    except Exception as error:  # bytes of a stranger, as above
+        if isinstance(error, OSError) and error.filename:
+            raise  # it cannot be opened
         raise CheckpointError(f"checkpoint {name} is damaged ({error}); {_CUT_SHORT}") from error
     finally:
         if isinstance(source, io.BytesIO):
