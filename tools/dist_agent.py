@@ -13,7 +13,7 @@ import signal
 import sys
 from types import FrameType
 
-from torch.distributed import run
+from torch.distributed import DistNetworkError, run
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
@@ -42,6 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
         if code not in _QUIET:
             print(error, file=sys.stderr)
         return code
+    except DistNetworkError as error:
+        print(f"error: {error}\nIs another job at this address? Choose another port with PORT=…", file=sys.stderr)
+        return 1
     except SignalException as error:
         return REQUEUE if error.sigval == signal.SIGUSR1 else 128 + error.sigval
     return 0

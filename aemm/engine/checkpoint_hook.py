@@ -111,9 +111,8 @@ class CheckpointHook(EngineCheckpointHook):
         self._saved_iter = runner.iter if resumed else None
         super().before_train(runner)
         for key in self.key_indicators if self.save_best else ():
-            if path := self._best_path(key):
-                # where the work dir was copied, the path that was saved leads to another run's file
-                self._set_best_path(key, self._files.path(os.path.basename(path)))
+            if noted := self._best_path(key):
+                self._find_best(runner, key, os.path.basename(noted))
 
     def after_train(self, runner: Runner) -> None:
         """Publish, and end with an error if something is missing on the disk.
@@ -302,6 +301,18 @@ class CheckpointHook(EngineCheckpointHook):
         settle(part, target)
         runner.logger.info(f"{ckpt_path} is published as {target}")
 
+    def _find_best(self, runner: Runner, key: str, name: str) -> None:
+        """Take up the best file of a resumed run: the one in its folder, whatever the path that was noted."""
+        path = self._files.path(name)
+        if self._files.backend.isfile(path):
+            self._set_best_path(key, path)
+            return
+        # a later best took its place, or somebody took it away
+        runner.logger.warning(f"{path}, the best {key} when the run stopped, is gone; the next validation is the best")
+        self._set_best_path(key, None)
+        for info in ("best_score", "best_ckpt"):
+            runner.message_hub.pop_info(self._of(info, key))
+
     def _of(self, info: str, key: str) -> str:
         """The message hub's name of a metric's best."""
         return info if len(self.key_indicators) == 1 else f"{info}_{key}"
@@ -309,7 +320,7 @@ class CheckpointHook(EngineCheckpointHook):
     def _best_path(self, key: str) -> str | None:
         return self.best_ckpt_path if len(self.key_indicators) == 1 else self.best_ckpt_path_dict.get(key)
 
-    def _set_best_path(self, key: str, path: str) -> None:
+    def _set_best_path(self, key: str, path: str | None) -> None:
         if len(self.key_indicators) == 1:
             self.best_ckpt_path = path
         else:

@@ -256,6 +256,16 @@ def test_a_copied_work_dir_never_deletes_in_the_one_it_was_copied_from(trained, 
     assert "best_AP_epoch_1.pth" in names(runner.work_dir)
 
 
+def test_where_the_best_file_is_gone_the_next_validation_is_the_best(trained, tmp_path):
+    _, runner = trained(1, scores=[0.9], save_best="AP", rule="greater")
+    (tmp_path / "run" / "best_AP_epoch_1.pth").unlink()
+    hook, resumed = CheckpointHook(interval=1, save_best="AP", rule="greater"), runner
+    hook.before_train(resumed)
+    resumed.train(hook, 1, scores=[0, 0.3])
+    assert "best_AP_epoch_2.pth" in names(runner.work_dir)
+    assert any("the best AP when the run stopped, is gone" in line for line in runner.said)
+
+
 def test_a_published_file_is_whole_and_named_by_its_hash(trained):
     hook, runner = trained(1, published_keys=["weights"])
     hook.after_train(runner)
