@@ -282,10 +282,10 @@ class Experiment:
         if outcome.codes[-1]:
             outcome.faults.append(f"lost: not done, the last run ended with {outcome.codes[-1]}")
         else:
-            outcome.faults += self._differences(folder)
+            outcome.faults += self.differences(folder)
         return outcome
 
-    def _differences(self, folder: Path) -> list[str]:
+    def differences(self, folder: Path) -> list[str]:
         """What of a finished training is not as in the unbroken one."""
         names = {path.name for path in self.whole.glob("*.pth")}
         found = {path.name for path in folder.glob("*.pth")}
