@@ -11,7 +11,7 @@ EXTRAS := tensorboard,xthotcoco,tests,docs
 
 # $(call demonstrate,CONFIG,FOLDER): train, evaluate the best checkpoint, draw what it finds
 define demonstrate
-$(BIN)/python tools/train.py $(1) --work-dir $(2)
+$(BIN)/python tools/train.py $(1) --work-dir $(2) --overwrite
 $(BIN)/python tools/test.py $(1) "$$(ls -t $(2)/best_*.pth | head -n 1)" --work-dir $(2) --show-dir $(2)/pictures
 @echo "Pictures are in $(CURDIR)/$(2)/pictures"
 endef

@@ -130,10 +130,10 @@ METRICS = _child("metric", root.METRICS, "evaluation")
 POSTPROCESSORS = _child("postprocessor", None, "postprocess")
 HOOKS = _child("hook", root.HOOKS, "engine")
 OPTIM_WRAPPERS = _child("optimizer wrapper", root.OPTIM_WRAPPERS, "engine")
+LOOPS = _child("loop", root.LOOPS, "engine")
 
 # aemm adds nothing to these, but a registry of its own lets a project do so, and spares the user a warning
 RUNNERS = _child("runner", root.RUNNERS)
-LOOPS = _child("loop", root.LOOPS)
 MODEL_WRAPPERS = _child("model wrapper", root.MODEL_WRAPPERS)
 WEIGHT_INITIALIZERS = _child("weight initializer", root.WEIGHT_INITIALIZERS)
 OPTIMIZERS = _child("optimizer", root.OPTIMIZERS)

@@ -1,6 +1,7 @@
 """A config small enough to train within a test, and the command-line tools run as a user runs them."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,13 @@ def write_config(folder: Path, extra: str = "") -> Path:
     path = folder / "small.py"
     path.write_text(SMALL.format(root=ROOT) + extra)
     return path
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
 
 
 def run_tool(*command: object, timeout: int = 300, **environment: str) -> subprocess.CompletedProcess:

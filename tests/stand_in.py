@@ -131,7 +131,9 @@ def _run(op: Any, *args: Any, **kwargs: Any) -> Any:
     if plain not in _FREE:
         for cost in _costs:
             cost.launches += 1
-    by_mask = name.startswith(("index", "_index_put")) and any(t.dtype in (torch.bool, torch.uint8) for t in tensors[1:])
+    by_mask = name.startswith(("index", "_index_put")) and any(
+        t.dtype in (torch.bool, torch.uint8) for t in tensors[1:]
+    )
     if plain in _WAITING or by_mask:
         _wait(name)
     bound = list(_bound(op, args, kwargs))

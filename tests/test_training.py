@@ -11,7 +11,7 @@ import time
 import pytest
 import torch
 
-from tests.end_to_end import ROOT, check, run_tool, write_config
+from tests.end_to_end import ROOT, check, free_port, run_tool, write_config
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,8 @@ def test_two_processes_measure_what_one_measures(trained, tmp_path):
     one = check(run_tool("tools/test.py", config, work_dir / "epoch_2.pth", "--work-dir", tmp_path / "one"))
     two = check(
         run_tool(
-            *("tools/dist_test.sh", config, work_dir / "epoch_2.pth", "2", "--work-dir", tmp_path / "two"), PORT="29611"
+            *("tools/dist_test.sh", config, work_dir / "epoch_2.pth", "2", "--work-dir", tmp_path / "two"),
+            PORT=str(free_port()),
         )
     )
     assert _metrics(one) == _metrics(two)
@@ -153,7 +154,9 @@ def test_two_processes_measure_what_one_measures(trained, tmp_path):
 def test_two_processes_train(tmp_path):
     config = write_config(tmp_path)
     options = ("--cfg-options", "train_cfg.max_epochs=1")
-    output = check(run_tool("tools/dist_train.sh", config, "2", "--work-dir", tmp_path / "run", *options, PORT="29612"))
+    output = check(
+        run_tool("tools/dist_train.sh", config, "2", "--work-dir", tmp_path / "run", *options, PORT=str(free_port()))
+    )
     assert "Epoch(val) [1]" in output
     assert (tmp_path / "run" / "epoch_1.pth").is_file()
 

@@ -15,8 +15,7 @@ from aemm.apis.account import Account
 from aemm.apis.inputs import Input, find_sources
 from aemm.apis.outputs import Pictures
 from aemm.datasets import collate
-from aemm.engine import check_finite, load_config, read_checkpoint, set_views
-from aemm.engine.checkpoint import check_state
+from aemm.engine import check_finite, load_config, load_weights, set_views
 from aemm.ops.masks import decode_masks
 from aemm.records import DatasetInfo
 from aemm.registry import MODELS, TRANSFORMS
@@ -66,10 +65,7 @@ class Inferencer:
         self.pipeline = [TRANSFORMS.build(step) for step in cfg.test_dataloader.dataset.get("pipeline", ())]
         self.model = MODELS.build(cfg.model)
         if checkpoint is not None:
-            loaded = read_checkpoint(str(checkpoint))
-            state = loaded.get("state_dict", loaded)
-            check_state(self.model, state)
-            self.model.load_state_dict({name.removeprefix("module."): value for name, value in state.items()})
+            load_weights(self.model, checkpoint)
         check_finite(self.model, str(checkpoint or "the model"))
         self.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
         self.skeleton: Skeleton | None = getattr(self.model.decoder, "skeleton", None)

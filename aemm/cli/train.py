@@ -23,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const="auto",
         help="go on from a checkpoint, or without a value (or with 'auto') from the newest of the work dir",
     )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="start anew where the work dir holds checkpoints, and delete these"
+    )
     batch = parser.add_mutually_exclusive_group()
     batch.add_argument(
         "--auto-batch", action="store_true", help="add up gradients until a step has seen the recipe's global batch"
@@ -66,6 +69,8 @@ def main(args: argparse.Namespace) -> ExitCode:
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == "auto" else args.resume
+    if args.overwrite:
+        cfg.merge_from_dict({"default_hooks.checkpoint.overwrite": True})
     runner = build_runner(cfg, args.launcher)
     if batch:
         runner.logger.info(batch)

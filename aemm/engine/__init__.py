@@ -1,8 +1,9 @@
-"""What mmengine lacks: safe checkpoints, checked configs, a watch over the tags."""
+"""What mmengine lacks: safe checkpoints, trainings that survive, checked configs, a watch over the tags."""
 
 from aemm.engine.bad_samples import BadSamplesHook
 from aemm.engine.batch_size import fit_batch
-from aemm.engine.checkpoint import CheckpointError, SafeCheckpointHook, read_checkpoint
+from aemm.engine.checkpoint import SafeCheckpointHook
+from aemm.engine.checkpoint_hook import CheckpointHook
 from aemm.engine.config import load_config, set_views
 from aemm.engine.config_check import ConfigError, check_config
 from aemm.engine.dump import DumpHook
@@ -17,20 +18,27 @@ from aemm.engine.launch import (
     set_show,
     set_work_dir,
 )
+from aemm.engine.logger_hook import LoggerHook
+from aemm.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from aemm.engine.mixed_precision import AmpOptimWrapper, use_mixed_precision
 from aemm.engine.optim_wrapper import OptimWrapper
 from aemm.engine.runtime_info import RuntimeInfoHook
 from aemm.engine.show import ShowHook
 from aemm.engine.statistics import SharedStatisticsHook
 from aemm.engine.tag_collapse import TagCollapseHook
+from aemm.formats.checkpoint import CheckpointError, load_weights, read_checkpoint
 
 __all__ = [
     "AmpOptimWrapper",
     "BadSamplesHook",
     "CheckpointError",
+    "CheckpointHook",
     "ConfigError",
     "DumpHook",
+    "EpochBasedTrainLoop",
     "FiniteHook",
+    "IterBasedTrainLoop",
+    "LoggerHook",
     "NonFiniteError",
     "OptimWrapper",
     "RuntimeInfoHook",
@@ -45,6 +53,7 @@ __all__ = [
     "count_processes",
     "fit_batch",
     "load_config",
+    "load_weights",
     "read_checkpoint",
     "require",
     "set_dump",

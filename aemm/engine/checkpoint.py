@@ -1,4 +1,4 @@
-"""Checkpoints of tensors and plain types only, always loaded with ``weights_only=True``.
+"""What mmengine's runner reads and writes as checkpoints: tensors and plain types only.
 
 mmengine pickles its message hub into a checkpoint, which a safe load rightly refuses. A hook turns the
 hub into plain types before saving and back after loading.
@@ -6,8 +6,6 @@ hub into plain types before saving and back after loading.
 
 from __future__ import annotations
 
-import os
-import pickle
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -18,49 +16,28 @@ from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.model import is_model_wrapper
 from mmengine.runner import CheckpointLoader, Runner
-from torch import Tensor, nn
+from mmengine.runner.checkpoint import get_external_models, get_torchvision_models
+from torch import Tensor
 
+from aemm.formats.checkpoint import CheckpointError, check_state, read_checkpoint, weights_of
 from aemm.registry import HOOKS
 
 _SHOWN = 8
+_ZOOS = {
+    "torchvision": get_torchvision_models,
+    "modelzoo": get_torchvision_models,
+    "open-mmlab": get_external_models,
+    "openmmlab": get_external_models,
+}
+_REMEDY = (
+    "for other keypoints let tools/checkpoint_tools/map_keypoints.py keep what both sets share; to start anew whatever "
+    "does not fit, set default_hooks.safe_checkpoint.partial=True"
+)
 
 
-class CheckpointError(ValueError):
-    """A checkpoint cannot be used; the message says what is wrong with it."""
-
-
-def read_checkpoint(path: str, map_location: Any = "cpu") -> dict[str, Any]:
-    """A local checkpoint file as a dict, loaded without running any code that it may hold.
-
-    Args:
-        path: the file.
-        map_location: as in ``torch.load``.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        CheckpointError: it is no checkpoint, or holds more than tensors and plain types.
-    """
-    path = os.path.expanduser(path)
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"checkpoint {path} does not exist")
-    try:
-        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(
-            f"checkpoint {path} holds more than tensors and plain types and is not loaded, since unpickling it could "
-            f"run any code ({reason}). Convert it with a tool of tools/checkpoint_tools"
-        ) from error
-    except (RuntimeError, EOFError, ValueError) as error:
-        raise CheckpointError(f"checkpoint {path} is damaged or no checkpoint: {error}") from error
-    if not isinstance(checkpoint, dict):
-        raise CheckpointError(f"checkpoint {path} must hold a dict, got {type(checkpoint).__name__}")
-    return checkpoint
-
-
-@CheckpointLoader.register_scheme(prefixes="", force=True)
+@CheckpointLoader.register_scheme(prefixes=("", "http://", "https://", r"s3://", r"petrel://"), force=True)
 def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Mmengine's name for reading a file, made safe; always to the CPU.
+    """Mmengine's name for reading a file or an address, made safe; always to the CPU.
 
     Weights are copied from there in any case. The steps that Adam counts would stay on another device, and each of
     them would be asked for at every step.
@@ -68,10 +45,28 @@ def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
     return read_checkpoint(filename)
 
 
-@CheckpointLoader.register_scheme(prefixes=("http://", "https://"), force=True)
-def load_from_http(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Mmengine's name for reading an address, made safe; always to the CPU."""
-    return torch.hub.load_state_dict_from_url(filename, map_location="cpu", weights_only=True)
+@CheckpointLoader.register_scheme(prefixes=[f"{zoo}://" for zoo in _ZOOS], force=True)
+def load_from_zoo(filename: str, map_location: Any = None) -> dict[str, Any]:
+    """Mmengine's name for reading weights that a model zoo lists, made safe.
+
+    Raises:
+        CheckpointError: the zoo lists no such weights.
+    """
+    zoo, name = filename.split("://", 1)
+    listed = _ZOOS[zoo]()
+    if name not in listed:
+        raise CheckpointError(f"checkpoint {filename} is not listed by {zoo}; give its address or the path of a file")
+    return read_checkpoint(listed[name])
+
+
+@CheckpointLoader.register_scheme(prefixes=("mmcls://", "pavi://", r"\S+:s3://", r"\S+:petrel://"), force=True)
+def load_from_elsewhere(filename: str, map_location: Any = None) -> dict[str, Any]:
+    """Where mmengine would unpickle without looking.
+
+    Raises:
+        CheckpointError: always.
+    """
+    raise CheckpointError(f"checkpoint {filename} is of a source that aemm does not read; give the path of a file")
 
 
 def to_plain(value: Any) -> Any:
@@ -116,56 +111,12 @@ def _scheduler_states(saved: Any) -> list[dict[str, Any]]:
     return [state for group in groups for state in group]
 
 
-def model_faults(model: nn.Module, state: Mapping[str, Tensor], partial: bool = False) -> list[str]:
-    """Why ``state`` does not fit ``model``.
-
-    Args:
-        model: the unwrapped model.
-        state: entries of a checkpoint.
-        partial: allow entries that the checkpoint lacks or has beyond the model's, not another shape.
-    """
-    own = model.state_dict()
-    given = {name.removeprefix("module."): value for name, value in state.items()}
-    shapes = [
-        f"{name} is {tuple(given[name].shape)} in the checkpoint, {tuple(own[name].shape)} in the model"
-        for name in own
-        if name in given and given[name].shape != own[name].shape
-    ]
-    if partial:
-        return shapes
-    missing = [f"{name} is missing from the checkpoint" for name in own if name not in given]
-    extra = [f"{name} is in the checkpoint, but not in the model" for name in given if name not in own]
-    return missing + shapes + extra
-
-
-def check_state(model: nn.Module, state: Mapping[str, Tensor], partial: bool = False, hint: str = "") -> None:
-    """Raise unless ``state`` fits ``model``.
-
-    Args:
-        model: the unwrapped model.
-        state: entries of a checkpoint.
-        partial: see :func:`model_faults`.
-        hint: what else to do about it.
-
-    Raises:
-        CheckpointError: with the first faults.
-    """
-    faults = model_faults(model, state, partial)
-    if faults:
-        listed = "".join(f"\n  - {fault}" for fault in faults[:_SHOWN])
-        more = f"\n  (and {len(faults) - _SHOWN} more)" if len(faults) > _SHOWN else ""
-        raise CheckpointError(
-            f"the checkpoint was made by another model:{listed}{more}\nUse the config it was trained with"
-            f"{'; ' if hint else ''}{hint}"
-        )
-
-
 @HOOKS.register_module()
 class SafeCheckpointHook(Hook):
     """Save plain checkpoints, and refuse one that does not fit the model.
 
     Args:
-        partial: fine-tuning: load what a checkpoint has, and let the rest of the model start anew.
+        partial: fine-tuning: load the entries that fit, name the others in the log, and let them start anew.
     """
 
     priority = "VERY_LOW"
@@ -183,11 +134,32 @@ class SafeCheckpointHook(Hook):
                 checkpoint[key] = to_plain(checkpoint[key])
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Check the weights against the model, and rebuild the message hub's buffers."""
+        """Check the weights against the model, and rebuild the message hub's buffers.
+
+        Raises:
+            CheckpointError: they do not fit, or with ``partial`` nothing of them does.
+        """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        state = checkpoint.get("state_dict", checkpoint)
-        hint = "to fine-tune from what fits, set default_hooks.safe_checkpoint.partial=True"
-        check_state(model, state, self.partial, hint)
+        state = weights_of(checkpoint, "that was loaded")
+        if self.partial:
+            self._leave_out(runner, state, model.state_dict())
+        else:
+            check_state(model, state, remedy=_REMEDY)
+        checkpoint["state_dict"] = state
         hub = checkpoint.get("message_hub")
         if isinstance(hub, dict):
             hub["log_scalars"] = {key: _to_buffer(saved) for key, saved in hub["log_scalars"].items()}
+
+    @staticmethod
+    def _leave_out(runner: Runner, state: dict[str, Tensor], own: Mapping[str, Tensor]) -> None:
+        """Take from ``state`` what has no place in the model, and say what starts anew."""
+        for name in [name for name, value in state.items() if name not in own or value.shape != own[name].shape]:
+            del state[name]
+        if not state:
+            raise CheckpointError("nothing of the checkpoint fits the model, so there is nothing to fine-tune from")
+        new = [name for name in own if name not in state]
+        more = f" and {len(new) - _SHOWN} more" if len(new) > _SHOWN else ""
+        runner.logger.warning(
+            f"{len(state)} of {len(own)} entries of the model come from the checkpoint; "
+            f"what starts anew: {', '.join(new[:_SHOWN]) or 'nothing'}{more}"
+        )

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-import torch
 from torch import Tensor, nn
 
-from aemm.engine.checkpoint import CheckpointError, model_faults, read_checkpoint
 from aemm.engine.launch import build_model
+from aemm.formats.checkpoint import CheckpointError, model_faults, read_checkpoint, weights_of, write_checkpoint
 
 Rename = Callable[[str], str]
 Rule = tuple[str, str | Callable[[re.Match[str]], str]]
@@ -74,8 +73,8 @@ def convert_file(source: str, config: str, target: str, layout: str) -> int:
     """
     model = build_model(config)
     checkpoint = read_checkpoint(source)
-    state = convert_state(checkpoint.get("state_dict", checkpoint), LAYOUTS[layout], model)
-    torch.save({"state_dict": state, "meta": {"layout": layout}}, target)
+    state = convert_state(weights_of(checkpoint, source), LAYOUTS[layout], model)
+    write_checkpoint({"state_dict": state, "meta": {"layout": layout}}, target)
     return len(state)
 
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from aemm.engine.checkpoint import check_state, read_checkpoint
 from aemm.engine.launch import build_model
+from aemm.formats.checkpoint import check_state, read_checkpoint, weights_of, write_checkpoint
 from aemm.skeletons import Skeleton
 
 # entries with map channels, and the axis of these
@@ -139,7 +139,7 @@ def map_keypoints_file(source: str, source_config: str, config: str, target: str
         torch.manual_seed(seed)
         models.append(build_model(path))
     checkpoint = read_checkpoint(source)
-    found = map_keypoints(checkpoint.get("state_dict", checkpoint), *models)
+    found = map_keypoints(weights_of(checkpoint, source), *models)
     skeletons = [_skeleton(model).name for model in models]
-    torch.save({"state_dict": found.state, "meta": {"keypoints_mapped": skeletons}}, target)
+    write_checkpoint({"state_dict": found.state, "meta": {"keypoints_mapped": skeletons}}, target)
     return found

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.config import Config
@@ -21,7 +21,7 @@ from aemm.engine.config_check import ConfigError, check_loader
 from aemm.engine.console import file_only, survive_closed_console
 from aemm.engine.dump import DumpHook
 from aemm.engine.outputs import check_folder
-from aemm.engine.runner import Runner
+from aemm.engine.resume import ResumableRunner
 from aemm.engine.switches import check_switches, join_processes
 from aemm.registry import MODELS
 
@@ -119,7 +119,7 @@ def check_device(name: str | None) -> None:
         raise ValueError(f"--device {name} cannot be used: {str(error).splitlines()[0]}") from error
 
 
-class _Runner(Runner):
+class _Runner(ResumableRunner):
     """MMEngine's runner; what fills pages at its start goes to the log file alone.
 
     These are environment, config and hooks, all logged between the making of the logger and the dumping of the config,
@@ -129,9 +129,9 @@ class _Runner(Runner):
     @staticmethod
     def build_dataloader(dataloader: Any, seed: int | None = None, diff_rank_seed: bool = False) -> DataLoader:
         """The loader of a config, whose data set fills a batch."""
-        loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        loader = ResumableRunner.build_dataloader(dataloader, seed, diff_rank_seed)
         if isinstance(dataloader, Mapping):
-            check_loader(loader.dataset, dataloader)
+            check_loader(cast(Sized, loader.dataset), dataloader)
         return loader
 
     def build_evaluator(self, evaluator: Any) -> Evaluator:
@@ -180,7 +180,7 @@ def count_processes(launcher: str) -> int:
     return int(os.environ[_ENVIRONMENT[launcher][1]])
 
 
-def build_runner(cfg: Config, launcher: str = "none") -> Runner:
+def build_runner(cfg: Config, launcher: str = "none") -> ResumableRunner:
     """The runner of a checked config, joined to its process group.
 
     Without GPUs processes talk through gloo. Curves go to TensorBoard where it is installed.

@@ -11,7 +11,7 @@ from mmengine.device import get_device
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
-from aemm.engine.checkpoint import CheckpointError, model_faults, read_checkpoint
+from aemm.formats.checkpoint import load_weights
 from aemm.ops.heatmap import TargetStyle
 from aemm.ops.true_maps import true_heatmaps, true_tags
 from aemm.records import DatasetInfo
@@ -62,11 +62,7 @@ def oracle_table(
         ValueError: there is no image to look at.
     """
     model: Any = MODELS.build(cfg.model)
-    state = read_checkpoint(checkpoint)
-    state = state.get("state_dict", state)
-    if faults := model_faults(model, state):
-        raise CheckpointError(f"{checkpoint} was made by another model: {'; '.join(faults[:5])}")
-    model.load_state_dict(state)
+    load_weights(model, checkpoint)
     model.to(get_device()).eval()
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     collate = COLLATE_FUNCTIONS.get(cfg.test_dataloader.collate_fn.type.removeprefix("aemm."))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from aemm.engine.checkpoint import CheckpointError, read_checkpoint
+from aemm.formats.checkpoint import CheckpointError, read_checkpoint
 
 
 def publish(source: str, target: str) -> Path:

@@ -18,8 +18,8 @@ from mmengine.optim import build_optim_wrapper
 from torch import Tensor, nn
 
 from aemm import structures
-from aemm.engine.checkpoint import CheckpointError, check_state, read_checkpoint
 from aemm.engine.optim_wrapper import OptimWrapper
+from aemm.formats.checkpoint import CheckpointError, check_state, read_checkpoint
 from aemm.registry import MODELS
 
 

@@ -12,6 +12,7 @@ from mmengine.device import get_device
 from torch import Tensor
 
 from aemm import geometry
+from aemm.formats.checkpoint import load_weights
 from aemm.ops.boxes import keypoint_box, person_square
 from aemm.ops.image import warp_image
 from aemm.ops.maps import merge_maps
@@ -84,7 +85,8 @@ class SinglePersonRefiner:
             image: ``(H, W, 3) uint8`` RGB, the original.
 
         Raises:
-            ValueError: they have no keypoints, there is no image, or the weights do not fit the network.
+            ValueError: they have no keypoints, or there is no image.
+            CheckpointError: the weights cannot be read, or do not fit the network.
         """
         if image is None:
             raise ValueError(f"image {found.image_id}: refinement looks at the original image, got None")
@@ -142,11 +144,7 @@ class SinglePersonRefiner:
         if self._ready:
             return
         if self.checkpoint is not None:
-            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-            try:
-                self.model.load_state_dict(state.get("state_dict", state))
-            except RuntimeError as error:
-                raise ValueError(f"checkpoint {self.checkpoint} was made by another network: {error}") from error
+            load_weights(self.model, self.checkpoint)
         self.model.to(self.device)
         self._ready = True
 

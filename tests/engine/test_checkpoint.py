@@ -1,4 +1,5 @@
 import collections
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,7 +8,9 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
-from aemm.engine.checkpoint import CheckpointError, model_faults, read_checkpoint, to_plain
+from aemm.engine import checkpoint
+from aemm.engine.checkpoint import SafeCheckpointHook, to_plain
+from aemm.formats.checkpoint import CheckpointError, read_checkpoint
 
 
 class _Danger:
@@ -31,7 +34,7 @@ def test_plain_types_survive_a_safe_round_trip(tmp_path):
     )
     path = tmp_path / "c.pth"
     torch.save(to_plain(value), path)
-    got = read_checkpoint(str(path))
+    got = read_checkpoint(path)
     assert got["scalar"] == 0.5
     assert (got["whole"], got["flag"], got["nothing"]) == (3, True, None)
     assert got["array"].tolist() == [0, 1, 2]
@@ -47,36 +50,67 @@ def test_what_has_no_plain_form_is_refused():
         to_plain(dict(x=_Danger()))
 
 
-@pytest.mark.parametrize("load", [read_checkpoint, lambda path: CheckpointLoader.load_checkpoint(path, "cpu")])
-def test_code_in_a_checkpoint_never_runs(tmp_path, capsys, load):
-    path = tmp_path / "evil.pth"
-    torch.save(dict(state_dict=_Danger()), path)
-    with pytest.raises(CheckpointError, match=r"evil\.pth holds more than tensors and plain types"):
-        load(str(path))
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{folder}/evil.pth",
+        "https://host/evil.pth",
+        "s3://bucket/evil.pth",
+        "cluster:s3://bucket/evil.pth",
+        "petrel://bucket/evil.pth",
+        "torchvision://resnet50",
+        "open-mmlab://resnet50",
+        "openmmlab://resnet50",
+        "mmcls://resnet50",
+        "pavi://evil",
+    ],
+)
+def test_no_source_that_mmengine_knows_runs_code(tmp_path, monkeypatch, capsys, name):
+    torch.save(dict(state_dict=_Danger()), tmp_path / "evil.pth")
+    content = (tmp_path / "evil.pth").read_bytes()
+
+    def fetch(address, target, hashed, progress):
+        with open(target, "wb") as file:
+            file.write(content)
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
+    monkeypatch.setattr("aemm.formats.checkpoint.get_file_backend", lambda name: SimpleNamespace(get=lambda _: content))
+    for zoo in ("torchvision", "open-mmlab", "openmmlab"):
+        monkeypatch.setitem(checkpoint._ZOOS, zoo, lambda: {"resnet50": "https://host/resnet50.pth"})
+    with pytest.raises(CheckpointError, match=r"holds more than tensors|does not read"):
+        CheckpointLoader.load_checkpoint(name.format(folder=tmp_path), "cpu", logger="silent")
     assert "unpickled" not in capsys.readouterr().out
 
 
-def test_damaged_missing_and_odd_files_are_named(tmp_path):
-    path = tmp_path / "half.pth"
-    torch.save(dict(a=torch.zeros(1000)), path)
-    path.write_bytes(path.read_bytes()[:900])
-    with pytest.raises(CheckpointError, match=r"half\.pth is damaged"):
-        read_checkpoint(str(path))
-    with pytest.raises(FileNotFoundError, match=r"none\.pth does not exist"):
-        read_checkpoint(str(tmp_path / "none.pth"))
-    torch.save([1], path)
-    with pytest.raises(CheckpointError, match="must hold a dict, got list"):
-        read_checkpoint(str(path))
+def test_weights_that_no_zoo_lists_are_named():
+    with pytest.raises(CheckpointError, match="openmmlab://nothing is not listed by openmmlab"):
+        CheckpointLoader.load_checkpoint("openmmlab://nothing", "cpu", logger="silent")
 
 
-def test_faults_against_a_model_are_listed_by_entry():
-    model = nn.Linear(2, 3)
-    state = dict(weight=torch.zeros(3, 4), extra=torch.zeros(1))
-    faults = model_faults(model, state)
-    assert faults == [
-        "bias is missing from the checkpoint",
-        "weight is (3, 4) in the checkpoint, (3, 2) in the model",
-        "extra is in the checkpoint, but not in the model",
-    ]
-    assert model_faults(model, state, partial=True) == ["weight is (3, 4) in the checkpoint, (3, 2) in the model"]
-    assert model_faults(model, {f"module.{k}": v for k, v in model.state_dict().items()}) == []
+@pytest.fixture
+def runner():
+    """What the hook needs of a runner: its model and a logger that remembers."""
+    said = []
+    logger = SimpleNamespace(warning=said.append)
+    return SimpleNamespace(model=nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 4)), logger=logger, said=said)
+
+
+def test_weights_for_other_keypoints_point_to_the_tool_that_maps_them(runner):
+    state = {**runner.model.state_dict(), "1.weight": torch.zeros(5, 3)}
+    with pytest.raises(CheckpointError, match=r"1\.weight is \(5, 3\).*\n.*map_keypoints\.py.*partial=True"):
+        SafeCheckpointHook().after_load_checkpoint(runner, dict(state_dict=state))
+
+
+def test_partial_loading_leaves_out_what_does_not_fit_and_names_it(runner):
+    state = {**runner.model.state_dict(), "1.weight": torch.zeros(5, 3), "extra": torch.zeros(1)}
+    del state["1.bias"]
+    loaded = dict(state_dict=state)
+    SafeCheckpointHook(partial=True).after_load_checkpoint(runner, loaded)
+    assert set(loaded["state_dict"]) == {"0.weight", "0.bias"}
+    assert runner.said == ["2 of 4 entries of the model come from the checkpoint; what starts anew: 1.weight, 1.bias"]
+
+
+def test_partial_loading_of_nothing_is_refused(runner):
+    with pytest.raises(CheckpointError, match="nothing of the checkpoint fits"):
+        SafeCheckpointHook(partial=True).after_load_checkpoint(runner, dict(state_dict=dict(x=torch.zeros(1))))

@@ -3,8 +3,8 @@ import re
 import pytest
 import torch
 
-from aemm.engine.checkpoint import CheckpointError
 from aemm.engine.convert import LAYOUTS, convert_state, renamer
+from aemm.formats.checkpoint import CheckpointError
 from aemm.models import Embedder
 from tests.networks import SMALL
 

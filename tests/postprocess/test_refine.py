@@ -129,7 +129,7 @@ def test_a_size_that_cells_cannot_divide_is_refused():
 def test_weights_of_another_network_are_refused_and_read_only_when_needed(tmp_path):
     torch.save(dict(state_dict={"backbone.other": torch.zeros(1)}), tmp_path / "other.pth")
     refine = refiner(checkpoint=str(tmp_path / "other.pth"))
-    with pytest.raises(ValueError, match="another network"):
+    with pytest.raises(ValueError, match="made by another model"):
         refine(people(POINTS), picture())
 
 

@@ -1,0 +1,107 @@
+"""Training loops that go on from any place: within an epoch, and at the validation behind one."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from mmengine.runner import EpochBasedTrainLoop as EngineEpochLoop
+from mmengine.runner import IterBasedTrainLoop as EngineIterLoop
+from torch.utils.data import BatchSampler, DataLoader
+
+from aemm.registry import LOOPS
+
+
+@LOOPS.register_module()
+class EpochBasedTrainLoop(EngineEpochLoop):
+    """mmengine's, which passes over what an epoch had already trained on without loading it."""
+
+    _done = 0
+    _validation_is_due = False
+
+    def begin_at(self, epoch: int, done: int) -> None:
+        """Go on from there when the loop runs.
+
+        Args:
+            epoch: whole epochs that were trained.
+            done: iterations of the next one that were.
+        """
+        self._iter = epoch * len(self.dataloader) + done
+        self._done = done
+        # mmengine's loop decides on a validation when an epoch has ended; it shall find this one ending
+        self._validation_is_due = epoch > 0 and not done
+        self._epoch = epoch - self._validation_is_due
+
+    def run_epoch(self) -> None:
+        """Train for what is left of an epoch."""
+        if self._validation_is_due:
+            self._validation_is_due = False
+            self._epoch += 1
+            return
+        self.runner.call_hook("before_train_epoch")
+        self.runner.model.train()
+        first, self._done = self._done, 0
+        with passing_over(self.dataloader, first) as batches:
+            for index, batch in enumerate(batches, first):
+                self.run_iter(index, batch)
+        self.runner.call_hook("after_train_epoch")
+        self._epoch += 1
+
+
+@LOOPS.register_module()
+class IterBasedTrainLoop(EngineIterLoop):
+    """mmengine's, which begins with the validation that a stop had cut short.
+
+    It reaches the place to go on from by loading again what was trained on.
+    """
+
+    _validation_is_due = False
+
+    def begin_at(self, done: int) -> None:
+        """Go on behind so many iterations when the loop runs."""
+        # mmengine's loop decides on a validation when an iteration has ended; it shall find this one ending
+        self._validation_is_due = done > 0
+        self._iter = done - self._validation_is_due
+
+    def run_iter(self, data_batch: Sequence[dict]) -> None:
+        """Train on a batch, unless it is the one behind which the run stopped."""
+        if self._validation_is_due:
+            self._validation_is_due = False
+            self._iter += 1
+            return
+        super().run_iter(data_batch)
+
+
+class _Behind:
+    """A sampler without its first keys, which counts them all the same."""
+
+    def __init__(self, sampler: Any, first: int) -> None:
+        self.sampler, self.first = sampler, first
+
+    def __iter__(self) -> Iterator[Any]:
+        return itertools.islice(iter(self.sampler), self.first, None)
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+
+@contextmanager
+def passing_over(loader: DataLoader, batches: int) -> Iterator[Iterable[Any]]:
+    """The batches of a loader behind the first ones, which are not loaded.
+
+    A batch sampler that is not torch's cannot be cut short; its first batches are loaded and thrown away.
+    """
+    sampler = loader.batch_sampler
+    if not batches:
+        yield loader
+    elif type(sampler) is not BatchSampler:
+        yield itertools.islice(loader, batches, None)
+    else:
+        whole = sampler.sampler
+        sampler.sampler = _Behind(whole, batches * sampler.batch_size)
+        try:
+            yield loader
+        finally:
+            sampler.sampler = whole
