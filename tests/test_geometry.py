@@ -110,13 +110,12 @@ def test_udp_puts_the_corners_of_image_and_map_together():
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
-@pytest.mark.parametrize("style", ["newell", "higherhrnet", "unbiased"])
+@pytest.mark.parametrize("style", ["newell", "higherhrnet", "udp", "unbiased"])
 def test_what_is_encoded_comes_back_without_bias(style, convention):
     rng = np.random.default_rng(0)
-    quantised = style != "unbiased"
-    decoder = DECODERS.build(
-        dict(type="PoseDecoder", skeleton="coco", subpixel="quarter" if quantised else "gaussian", fill_missing=False)
-    )
+    quantised = style in ("newell", "higherhrnet")
+    subpixel = {"udp": "hessian", "unbiased": "gaussian"}.get(style, "quarter")
+    decoder = DECODERS.build(dict(type="PoseDecoder", skeleton="coco", subpixel=subpixel, fill_missing=False))
     ways = []
     for _ in range(40):
         keypoints = rng.uniform((40, 40), (600, 380), (1, 17, 2)).astype(np.float32)

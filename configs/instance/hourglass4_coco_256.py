@@ -2,7 +2,8 @@
 
     bash tools/dist_train.sh configs/instance/hourglass4_coco_256.py 8
 
-The paper gives no figure on COCO. Not trained by aemm yet.
+As many images as the pose recipe sees, 68 epochs of the 117,266 that have masks. The paper gives no figure on COCO.
+Not trained by aemm yet.
 """
 
 _base_ = [
@@ -24,4 +25,4 @@ default_hooks = dict(checkpoint=dict(save_best="segm/AP"))
 train_dataloader = dict(batch_size=4, dataset=dict(classes=None, pipeline={{_base_.train_pipeline}}))
 val_dataloader = dict(dataset=dict(classes=None, pipeline={{_base_.test_pipeline}}))
 test_dataloader = val_dataloader
-train_cfg = dict(max_epochs=76)
+train_cfg = dict(max_epochs=68)

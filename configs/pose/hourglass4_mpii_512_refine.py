@@ -1,10 +1,10 @@
 """The published four stacked hourglasses on MPII multi-person at 512 px, people refined by a single-person network.
 
-    python tools/test.py configs/pose/hourglass4_mpii_512_refine.py CHECKPOINT
+    python tools/test.py configs/pose/hourglass4_mpii_512_refine.py CHECKPOINT --scales 2 1 0.5
 
-Whether the published mAP of 77.5 includes refinement is not known here, and neither is reproduced by aemm yet. Training
-is that of hourglass4_mpii_512.py; refine_hourglass4_mpii_512.py trains the refinement network, whose weights
-``refiner`` names.
+Expected: mAP 77.5 on the 1758 groups of the test set, with several scales, which the paper does not name, and
+refinement (Newell et al. 2017, table 1). Not reproduced by aemm yet, nor by any other published code. Training is that
+of hourglass4_mpii_512.py; refine_hourglass4_mpii_512.py trains the refinement network, whose weights ``refiner`` names.
 """
 
 _base_ = ["./hourglass4_mpii_512.py", "../_base_/models/hourglass4_single_person.py"]

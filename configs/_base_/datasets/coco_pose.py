@@ -1,4 +1,4 @@
-"""COCO keypoints 2017. A recipe adds the pipelines and the batch size."""
+"""COCO keypoints 2017, all images with people, as HigherHRNet and mmpose train. A recipe adds pipelines and batch."""
 
 _base_ = ["../loaders.py"]
 
@@ -9,6 +9,7 @@ train_dataloader = dict(
         data_root=data_root,
         ann_file="annotations/person_keypoints_train2017.json",
         img_dir="train2017",
+        images="with_people",
     ),
 )
 val_dataloader = dict(

@@ -41,4 +41,4 @@ train_pipeline = [
     dict(type="ColorJitter"),
     dict(type="PoseTargets", strides=(4,), style="newell"),
 ]
-test_pipeline = [dict(type="ResizeToFit", size=512, fit="long", square=True, sizes="each", convention="index")]
+test_pipeline = [dict(type="ResizeToFit", size=512, fit="long", square=True, sizes="each", convention="newell")]

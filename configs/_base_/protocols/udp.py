@@ -1,25 +1,16 @@
-"""Unbiased data processing: augmentation as in higherhrnet.py without rounding, decoded at the size of the base map.
+"""Unbiased data processing as mmpose 0.x has it: augmentation as in mmpose.py, decoded at the size of the largest maps.
 
-Images to test on keep their proportions, so that their batch size is 1.
-Source: Huang et al., The devil is in the details: delving into unbiased data processing for human pose estimation
-(CVPR 2020).
+Pixels and cells count from their middles, images to test on start at the corner of the input, and keypoints found lie
+where Newton's step on the smoothed heatmap's logarithm leads.
+Source: open-mmlab/mmpose 0.29 datasets/pipelines/bottom_up_transform.py, core/post_processing/group.py and
+core/evaluation/top_down_eval.py; Huang et al., The devil is in the details: delving into unbiased data processing for
+human pose estimation (CVPR 2020).
 """
 
-_base_ = ["unbiased.py"]
+_base_ = ["mmpose.py"]
 
-tta = dict(type="TestTimeAugmentation", flip=True, tags="base", size="base")
-train_pipeline = [
-    dict(
-        type="RandomAffine",
-        size=512,
-        rotation=30,
-        scale=(0.75, 1.5),
-        translation=40,
-        fit="short",
-        convention="udp",
-        moves="whole",
-    ),
-    dict(type="RandomFlip"),
-    dict(type="PoseTargets", strides=(4,), sigma=2.0, style="unbiased"),
-]
-test_pipeline = [dict(type="ResizeToFit", size=512, fit="short", convention="udp")]
+decoder = dict(subpixel="hessian", filled_subpixel="quarter")
+tta = dict(size="largest")
+_base_.train_pipeline[0].convention = _base_.test_pipeline[0].convention = "udp"
+_base_.train_pipeline[-1].style = "udp"
+_base_.test_pipeline[0].center = "corner"

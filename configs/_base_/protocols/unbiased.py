@@ -1,7 +1,7 @@
 """Decoding without quantisation, for targets of style "unbiased": keypoints lie on top of the Gaussian through 3 cells.
 
 Equal costs of the assignment go to the nearest tags, and nothing is found in padding; otherwise as in higherhrnet.py.
-udp.py adds augmentation and pipelines. The tiny recipes have pipelines of their own, and mirror nothing.
+The tiny recipes use it; they have pipelines of their own, and mirror nothing.
 Source: Zhang et al., Distribution-aware coordinate representation for human pose estimation (CVPR 2020), here along
 each axis and without smoothing.
 """

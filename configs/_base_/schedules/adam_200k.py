@@ -1,6 +1,8 @@
 """Adam at 2e-4, dropped to 1e-5 after 200,000 iterations of 32 images.
 
-Source: princeton-vl/pose-ae-train task/pose.py. The paper says 100,000; the code, whose weights are published, 200,000.
+140 epochs of the 56,599 images of COCO 2017 with keypoints are 247,500 iterations; the source names no end.
+Source: princeton-vl/pose-ae-train task/pose.py, which stops with an error where it is to drop the rate. The paper drops
+it after 100,000, as adam_100k.py does.
 """
 
 optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=2e-4))
