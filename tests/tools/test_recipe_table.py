@@ -40,7 +40,10 @@ def test_a_reason_for_what_agrees_or_is_not_there_is_a_fault(facts):
     changed = _only(facts)
     (entry,) = changed["recipes"].values()
     entry["reasons"] |= {"schedule.epochs": "none", "model.decoder.no_such_setting": "none"}
-    assert sorted(fault.split(": ")[1] for fault in faults(changed)) == ["model.decoder.no_such_setting", "schedule.epochs"]
+    assert sorted(fault.split(": ")[1] for fault in faults(changed)) == [
+        "model.decoder.no_such_setting",
+        "schedule.epochs",
+    ]
 
 
 def test_every_config_is_listed_or_said_to_have_no_source(facts):
