@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -56,6 +56,9 @@ class CocoPoseDataset(SampleDataset):
     """
 
     default_skeleton = "coco"
+    moved_arguments: ClassVar[dict[str, str]] = {
+        "only_with_keypoints": 'write images="with_keypoints" for True, images="all" for False (docs/upgrading.md)'
+    }
 
     def __init__(
         self,

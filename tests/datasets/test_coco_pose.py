@@ -7,6 +7,7 @@ import pytest
 from pycocotools import mask as rle
 
 from aemm.datasets import AnnotationError, CocoPoseDataset, SampleKey, UnreadableImageError, collate
+from aemm.registry import check_arguments
 from aemm.skeletons import SKELETONS
 
 NAMES = list(SKELETONS["coco"].keypoints)
@@ -74,6 +75,11 @@ def test_which_images_are_trained_on_is_a_choice(folder, images, count):
         assert len(dataset[count - 1].keypoints) == (1 if images == "with_keypoints" else 0)
     with pytest.raises(ValueError, match="images must be one of 'all', 'with_people', 'with_keypoints'"):
         _build(folder, images="with_persons")
+
+
+def test_the_former_word_for_images_is_refused_with_the_new_one():
+    with pytest.raises(ValueError, match='write images="with_keypoints" for True'):
+        check_arguments(CocoPoseDataset, {"only_with_keypoints": True}, "train_dataloader.dataset")
 
 
 @pytest.mark.parametrize("kind", ["polygon", "rle", "counts", "box"])
