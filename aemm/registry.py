@@ -109,7 +109,7 @@ def check_arguments(cls: Any, arguments: Iterable[str], where: str) -> None:
         if name in moved:
             faults.append(f"{where}: {cls.__name__} no longer has the argument {name!r}; {moved[name]}")
         elif name not in known:
-            near = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
+            near = difflib.get_close_matches(str(name), known, n=2, cutoff=0.6)
             hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it takes {', '.join(known)}."
             faults.append(f"{where}: {cls.__name__} has no argument {name!r}; {hint}")
     if faults:

@@ -89,6 +89,13 @@ def test_a_misspelt_override(tmp_path):
     assert "the config has no 'modle', did you mean 'model'?" in message
 
 
+def test_fewer_images_than_a_batch(folder, tmp_path):
+    options = ("--cfg-options", "train_dataloader.batch_size=11")
+    message = _message(_config(tmp_path, folder), "--work-dir", tmp_path / "run", *options)
+    assert "(CocoPoseDataset) has 10 samples, which fill no batch of 11" in message
+    assert "set batch_size to 10 at most, or drop_last=False" in message
+
+
 def test_an_unknown_type(tmp_path):
     config = write_config(tmp_path, '\nmodel = dict(head=dict(type="AEHeda"))\n')
     message = _message(config, "--work-dir", tmp_path / "run")

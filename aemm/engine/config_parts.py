@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from mmengine.registry import FUNCTIONS, Registry
 
@@ -78,10 +79,15 @@ def find_class(kind: Any, registry: Registry) -> Any:
         if not callable(kind):
             raise UnknownArgumentError(f"must be a name or a class, got {kind!r}")
         return kind
-    found = registry.get(kind)
-    if found is None and registry is FUNCTIONS:
-        ours.COLLATE_FUNCTIONS.import_from_location()
-        known = [*FUNCTIONS.module_dict, *(f"aemm.{name}" for name in ours.COLLATE_FUNCTIONS.module_dict)]
+    try:
+        found = registry.get(kind)
+    except RuntimeError:  # mmengine's answer to a name that is none, such as ''
+        found = None
+    if found is None:
+        known = list(registry.module_dict)
+        if registry is FUNCTIONS:
+            ours.COLLATE_FUNCTIONS.import_from_location()
+            known += [f"aemm.{name}" for name in ours.COLLATE_FUNCTIONS.module_dict]
         raise UnknownTypeError(kind, registry.name, known, [])
     return found
 
@@ -120,10 +126,59 @@ def part_faults(
         check_arguments(cls, arguments, path)
     except UnknownArgumentError as error:
         return str(error).splitlines()
+    if faults := _value_faults(cls, node, path):
+        return faults
     named, _ = parameters(cls)
     needed = [name for name, p in named.items() if p.default is p.empty and p.kind is not p.POSITIONAL_ONLY]
     missing = [name for name in needed if name not in arguments and name not in passed]
     return [f"{path}: {cls.__name__} needs {', '.join(missing)}"] if missing and inspect.isclass(cls) else []
+
+
+def _value_faults(cls: Any, node: Mapping[str, Any], path: str) -> list[str]:
+    """Values that are of another kind than a class of aemm's declares."""
+    if not inspect.isclass(cls) or cls.__module__.partition(".")[0] != "aemm":
+        return []
+    try:
+        declared = get_type_hints(cls.__init__)
+    except NameError:  # a name that only the type checker knows
+        return []
+    wrong = [key for key in node if key in declared and not _fits(node[key], declared[key])]
+    return [f"{path}.{key}: must be {_in_words(declared[key])}, got {node[key]!r}" for key in wrong]
+
+
+def _fits(value: Any, declared: Any) -> bool:
+    """Is a value of a config what an argument is declared to be? What cannot be judged fits."""
+    origin, arguments = get_origin(declared), get_args(declared)
+    if origin in (Union, UnionType):
+        return any(_fits(value, one) for one in arguments)
+    if origin is Literal:
+        return value in arguments
+    if declared in (None, type(None)):
+        return value is None
+    if declared in (int, float):
+        return not isinstance(value, bool) and isinstance(value, (int, float) if declared is float else int)
+    if declared in (str, bool):
+        return isinstance(value, declared)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return isinstance(value, Mapping)
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        inner = arguments[0] if arguments else Any
+        return isinstance(value, list | tuple) and all(_fits(one, inner) for one in value)
+    return True
+
+
+def _in_words(declared: Any) -> str:
+    """A declared type as a user reads it."""
+    if get_origin(declared) in (Union, UnionType):
+        return " or ".join(_in_words(one) for one in get_args(declared))
+    if get_origin(declared) is Literal:
+        return "one of " + ", ".join(map(repr, get_args(declared)))
+    words = {int: "a whole number", float: "a number", str: "a text", bool: "True or False", type(None): "None"}
+    if isinstance(get_origin(declared), type):
+        each = [words[one] for one in get_args(declared)[:1] if one in words]
+        kind = "a dict" if issubclass(get_origin(declared), Mapping) else "a list"
+        return f"{kind}, each {each[0]}" if each and kind == "a list" else kind
+    return words.get(declared, getattr(declared, "__name__", str(declared)))
 
 
 def nested_faults(node: Any, path: str, registry: Registry, owned: bool = True) -> Iterator[str]:

@@ -44,7 +44,7 @@ class Embedder(BaseModel):
         data_preprocessor: dict[str, Any] | None = None,
         tta: dict[str, Any] | None = None,
         postprocessors: Sequence[dict[str, Any]] = (),
-        init_cfg: dict[str, Any] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(MODELS.build(data_preprocessor or dict(type="Preprocessor")), init_cfg)
         self.backbone = MODELS.build(backbone)

@@ -224,6 +224,22 @@ LATE = {
         "model.head=dict(_delete_=True, type='AEHead')",
         "model.head: AEHead needs num_heatmaps",
     ),
+    "a part's value": ("model.decoder.threshold='high'", "model.decoder.threshold: must be a number, got 'high'"),
+    "a part's choice": (
+        "model.decoder.distance='l1'",
+        "model.decoder.distance: must be one of 'rms', 'l2', got 'l1'",
+    ),
+    "a data set's value": (
+        "train_dataloader.dataset.length=2.5",
+        "train_dataloader.dataset.length: must be a whole number, got 2.5",
+    ),
+    "a list's value": (
+        "model.backbone.stem=(16, 32, 'x')",
+        "model.backbone.stem: must be a list, each a whole number, got (16, 32, 'x')",
+    ),
+    "a number of images": ("val_dataloader.batch_size=0", "val_dataloader.batch_size: must be a whole number from 1"),
+    "a type that is none": ("model.decoder.type=3", "model.decoder.type: must be a name or a class, got 3"),
+    "an empty type": ("default_hooks.timer.type=''", "default_hooks.timer.type: type '' is not in the registry"),
     "a part without a type": ("model.decoder=dict(_delete_=True, threshold=1)", "model.decoder: has no type"),
     "initial weights": (
         "model.head.init_cfg=dict(type='Normal', sdt=0.1)",
