@@ -6,19 +6,16 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import get_args
 
-import cv2
 import numpy as np
-from PIL import Image
 
 from aemm.formats import jpeg, png
+from aemm.formats.decoders import check_pixels, decoding, open_pillow, opencv_pixels, opencv_rgb, pillow_pixels
 from aemm.formats.kinds import HEAD, kind_of
 from aemm.formats.orientation import ORIENTATION, Exif, describe_orientation, is_orientation, swaps_sides, turn
 from aemm.formats.paths import UnreadableImageError, read_bytes
-from aemm.formats.pixels import from_bgr, open_pillow, pillow_pixels, to_rgb, warn_once
-from aemm.formats.tiff import read_tiff_page, read_tiff_pages
+from aemm.formats.pixels import to_rgb, warn_once
+from aemm.formats.tiff import TiffFile
 
-MAX_PIXELS = 89_478_485  # a quarter of a GiB as RGB; from here on Pillow warns of a file made to fill the memory
-_COLOR = getattr(cv2, "IMREAD_COLOR_RGB", cv2.IMREAD_COLOR)  # OpenCV 4.10 and older know BGR only
 _SWAPPED = "the annotations were made on the {} pixels; set exif={!r} in the data set"
 
 
@@ -48,7 +45,7 @@ def load_image(path: str, exif: Exif = "apply") -> np.ndarray:
     - What is transparent is laid over white.
     - Of an animation or of several pages the first is taken, with a warning.
     - A file that is cut off, or seen to be damaged inside, is refused; see :func:`aemm.formats.jpeg.find_damage`.
-    - An image of more than :data:`MAX_PIXELS` is refused before it is decoded.
+    - An image of more than :data:`~aemm.formats.decoders.MAX_PIXELS` is refused before it is decoded.
 
     Args:
         path: of the file.
@@ -115,31 +112,11 @@ def read_image(path: str) -> StoredImage:
     data = read_bytes(path)
     try:
         stored = _decode(data, path)
-    except (OSError, SyntaxError, ValueError, MemoryError, cv2.error, Image.DecompressionBombError) as error:
-        reason = "no decoder knows it" if isinstance(error, SyntaxError | cv2.error) else str(error)
-        raise UnreadableImageError(f"image {path} cannot be decoded ({len(data)} bytes): {reason}") from error
+    except ValueError as error:
+        raise UnreadableImageError(f"image {path} cannot be decoded ({len(data)} bytes): {error}") from error
     if stored.frames > 1:
         warn_once(f"frames {path}", f"image {path} holds {stored.frames} pictures; only the first is taken")
     return stored
-
-
-def check_pixels(size: tuple[int, int]) -> None:
-    """Refuse an image before it is decoded if it has too many pixels.
-
-    Args:
-        size: ``(height, width)``.
-
-    Raises:
-        ValueError: it has none, or more than :data:`MAX_PIXELS`.
-    """
-    height, width = size
-    if height < 1 or width < 1:
-        raise ValueError(f"its header says {width}x{height} pixels")
-    if height * width > MAX_PIXELS:
-        raise ValueError(
-            f"it has {width}x{height} pixels, up to {MAX_PIXELS} ({MAX_PIXELS / 1e6:.0f} million) are read; scale it "
-            "down or cut it into parts"
-        )
 
 
 def _decode(data: bytes, name: str) -> StoredImage:
@@ -152,16 +129,18 @@ def _decode(data: bytes, name: str) -> StoredImage:
     if kind.name == "PNG":
         return _decode_png(data, name)
     if kind.name == "TIFF":
-        pages = read_tiff_pages(BytesIO(data))
-        check_pixels(pages[0].size)
-        pixels = to_rgb(read_tiff_page(data, pages[0]), name, pages[0].white_is_zero)
-        return StoredImage(pixels, pages[0].orientation, len(pages))
+        file = TiffFile(data)
+        page = file.pages[0]
+        check_pixels(page.size)
+        pixels = to_rgb(file.read(page), name, page.white_is_zero)
+        return StoredImage(pixels, page.orientation, len(file.pages))
     with open_pillow(BytesIO(data)) as image:
         check_pixels((image.height, image.width))
-        orientation, frames = image.getexif().get(ORIENTATION, 1), getattr(image, "n_frames", 1)
+        with decoding():
+            orientation, frames = image.getexif().get(ORIENTATION, 1), getattr(image, "n_frames", 1)
         six_bytes = data[:2] == b"P6" and len(data) >= 6 * image.width * image.height
         deep = kind.name == "JPEG 2000" or six_bytes  # more than 8 bits a channel, which Pillow cuts off
-        pixels = from_bgr(_opencv(data, cv2.IMREAD_UNCHANGED)) if deep else pillow_pixels(image)
+        pixels = opencv_pixels(data) if deep else pillow_pixels(image)
     return StoredImage(to_rgb(pixels, name), orientation if is_orientation(orientation) else 1, frames)
 
 
@@ -170,7 +149,7 @@ def _decode_jpeg(data: bytes) -> StoredImage:
     check_pixels(header.size)
     if damage := jpeg.find_damage(data, header):
         raise ValueError(f"{damage}; fetch it anew")
-    pixels = _opencv_rgb(data)
+    pixels = opencv_rgb(data)
     if jpeg.ends_early(data, header, pixels):
         raise ValueError("it is damaged: its data ends before the picture does; fetch it anew")
     return StoredImage(pixels, header.orientation)
@@ -180,22 +159,10 @@ def _decode_png(data: bytes, name: str) -> StoredImage:
     check_pixels(png.read_png_header(data).size)
     header = png.read_png(data)
     if header.depth <= 8 and not header.transparent:
-        return StoredImage(_opencv_rgb(data), header.orientation, header.frames)
-    pixels = from_bgr(_opencv(data, cv2.IMREAD_UNCHANGED))
+        return StoredImage(opencv_rgb(data), header.orientation, header.frames)
+    pixels = opencv_pixels(data)
     if header.clear_grey is not None and pixels.ndim == 2:  # which OpenCV passes over
         most = np.iinfo(pixels.dtype).max
         clear = pixels == header.clear_grey * (most // (2**header.depth - 1))
         pixels = np.dstack([pixels, np.where(clear, 0, most).astype(pixels.dtype)])
     return StoredImage(to_rgb(pixels, name), header.orientation, header.frames)
-
-
-def _opencv(data: bytes, flags: int) -> np.ndarray | None:
-    return cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
-
-
-def _opencv_rgb(data: bytes) -> np.ndarray:
-    """Eight bits and three channels without a detour."""
-    image = _opencv(data, _COLOR)
-    if image is None:
-        raise ValueError("it is damaged, or of a kind that is not known; fetch it anew")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, image) if _COLOR == cv2.IMREAD_COLOR else image

@@ -14,6 +14,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+from aemm.formats.decoders import decoding
 from aemm.formats.orientation import read_orientation
 
 _END = b"\xff\xd9"
@@ -157,9 +158,9 @@ def ends_early(data: bytes, header: JpegHeader, image: np.ndarray) -> bool:
 
 def _small(data: bytes) -> bytes:
     """The picture at an eighth of its size, grey."""
-    with Image.open(BytesIO(data), formats=("JPEG",)) as image:
-        image.draft("L", (max(1, image.width // 8), max(1, image.height // 8)))
-        try:
+    try:
+        with decoding(), Image.open(BytesIO(data), formats=("JPEG",)) as image:
+            image.draft("L", (max(1, image.width // 8), max(1, image.height // 8)))
             return image.tobytes()
-        except OSError:
-            return b""
+    except ValueError:
+        return b""

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from typing import IO
 
 import numpy as np
-from PIL import Image
 
 _BITS = (8, 10, 12, 14, 16)  # that cameras and scanners use of a 16-bit number
 _GROUND = 255  # white, as viewers and browsers show what is transparent
 _DARKEST = 16  # a float picture whose largest value is between 1 and this could be of either range
-_PLAIN = {"L", "I", "I;16", "I;16B", "I;16L", "F", "RGB", "RGBA"}
-# none that Pillow hands to other programs, as it does with EPS
-_PILLOW_FORMATS = ("BMP", "DIB", "GIF", "TIFF", "WEBP", "AVIF", "PNG", "JPEG2000", "PPM")
 Range = tuple[float, float]
 _SAID: set[str] = set()
 
@@ -59,19 +54,6 @@ def to_rgb(image: np.ndarray, name: str, white_is_zero: bool = False, among: Ran
     return np.ascontiguousarray(np.broadcast_to(colors, (*image.shape[:2], 3)))
 
 
-def from_bgr(image: np.ndarray | None) -> np.ndarray:
-    """What OpenCV decoded, with its channels in the order red, green, blue, alpha.
-
-    Raises:
-        ValueError: it decoded nothing.
-    """
-    if image is None:
-        raise ValueError("it is damaged, or of a kind that is not known; fetch it anew")
-    if image.ndim == 3 and image.shape[2] in (3, 4):
-        return image[..., [2, 1, 0, 3][: image.shape[2]]]
-    return image
-
-
 def _to_8_bits(colors: np.ndarray, name: str, among: Range | None) -> np.ndarray:
     if colors.dtype == np.uint8:
         return colors
@@ -98,35 +80,3 @@ def _over_ground(colors: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     whole = 1 if alpha.dtype.kind == "f" else np.iinfo(alpha.dtype).max
     share = alpha.astype(np.float32).clip(0, whole) / whole
     return np.rint(colors * share + _GROUND * (1 - share)).astype(np.uint8)
-
-
-def open_pillow(file: IO[bytes]) -> Image.Image:
-    """An image file opened by Pillow, if it is of a kind that Pillow reads by itself.
-
-    Raises:
-        OSError: it is not, or its header is damaged.
-    """
-    try:
-        return Image.open(file, formats=_PILLOW_FORMATS)
-    except (SyntaxError, ValueError, Image.UnidentifiedImageError) as error:
-        raise OSError("its header is damaged; fetch it anew") from error
-
-
-def pillow_pixels(image: Image.Image) -> np.ndarray:
-    """The pixels of Pillow's current picture: grey as stored, else RGB or RGBA.
-
-    Raises:
-        ValueError: its colours are of a kind that cannot be shown without a profile.
-        OSError: it is damaged.
-    """
-    try:
-        image.load()
-    except (OSError, SyntaxError, ValueError) as error:
-        raise OSError(f"it is damaged: {error}; fetch it anew") from error
-    if image.mode == "LAB":
-        raise ValueError("it holds CIE Lab colours; convert it to RGB")
-    if image.mode == "1":
-        return np.asarray(image.convert("L"))
-    if "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBa"):
-        return np.asarray(image.convert("RGBA"))
-    return np.asarray(image if image.mode in _PLAIN else image.convert("RGB"))

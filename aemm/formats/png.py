@@ -12,6 +12,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+from aemm.formats.decoders import check_pixels, decoding
 from aemm.formats.kinds import PNG
 from aemm.formats.orientation import read_orientation
 from aemm.formats.paths import UnreadableImageError, read_bytes
@@ -116,9 +117,10 @@ def read_indices(path: str) -> np.ndarray:
         raise UnreadableImageError(f"mask {path} {fault}")
     try:
         header = read_png(data)
-        with Image.open(BytesIO(data), formats=("PNG",)) as image:
+        check_pixels(header.size)
+        with decoding(), Image.open(BytesIO(data), formats=("PNG",)) as image:
             pixels = np.asarray(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except ValueError as error:
         raise UnreadableImageError(f"mask {path} cannot be decoded ({len(data)} bytes): {error}") from error
     if header.depth == 16:
         return pixels.astype(np.uint16)

@@ -10,24 +10,22 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from aemm.formats.containers import lost_avi_frames, mp4_duration, why_cut_off
-from aemm.formats.image import MAX_PIXELS, check_pixels
+from aemm.formats.decoders import check_pixels, decoding, open_pillow, pillow_pixels
 from aemm.formats.kinds import Kind, kind_of_file
 from aemm.formats.orientation import turn
 from aemm.formats.paths import NoPictureError, read_bytes
-from aemm.formats.pixels import Range, open_pillow, pillow_pixels, to_rgb
-from aemm.formats.tiff import read_tiff_page, read_tiff_pages
+from aemm.formats.pixels import Range, to_rgb
+from aemm.formats.tiff import TiffFile, TiffPage
 
 _GUESSED_RATE = 25.0  # frames a second, where a source does not tell
 _DELAY = 100.0  # ms that viewers show a frame whose delay is 0
 _EXACT = ("AVI", "MP4")  # containers that say how many frames they hold; of others it is estimated
 _TRIES = 1000  # frames in a row that cannot be decoded, before the rest is given up
 _LIVE_TRIES = 5
+_MAX_GAP = 100_000  # frames; a longer gap is a damaged time or number
 _TIMEOUT = 10_000  # ms to wait for an address
-# what decoders raise
-_DAMAGE = (OSError, EOFError, SyntaxError, ValueError, cv2.error, Image.DecompressionBombError)
 _ENOUGH = 3  # regular frames that make gaps in time mean something
 
 
@@ -139,7 +137,8 @@ class _Capture(Frames):
     """What OpenCV's video reader takes."""
 
     def __init__(self, name: str, source: str | int, kind: Kind) -> None:
-        self.kind, self.live = kind, isinstance(source, int) or "://" in source
+        self.kind, self.is_camera = kind, isinstance(source, int)
+        self.live = self.is_camera or "://" in str(source)
         options = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _TIMEOUT, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _TIMEOUT]
         try:
             if isinstance(source, str) and self.live:
@@ -159,7 +158,7 @@ class _Capture(Frames):
         super().__init__(
             name,
             rate=rate if 0 < rate <= 1000 else _GUESSED_RATE,
-            expected=int(count) if 0 < count < 2**31 and not self.live else None,
+            expected=_believable(count, None if self.live else name),
         )
 
     def _decode(self) -> Iterator[Frame]:
@@ -168,12 +167,15 @@ class _Capture(Frames):
         place = number = failures = 0
         try:
             while failures < (_LIVE_TRIES if self.live else _TRIES):
+                if failures and self.expected is not None and number >= self.expected:
+                    break
                 more, image = self._next()
                 if not more:
                     failures += 1
                     continue
-                most = failures if self.expected is None else max(failures, self.expected - 1 - number)
-                place += min(most, clock.passed_over(self.video.get(cv2.CAP_PROP_POS_MSEC), failures))
+                gap = clock.passed_over(self.video.get(cv2.CAP_PROP_POS_MSEC), failures)
+                most = _MAX_GAP if self.expected is None else self.expected - 1 - number
+                place += gap if gap <= min(most, _MAX_GAP) else failures
                 while lost and lost[0] <= place:
                     del lost[0]
                     place += 1
@@ -198,17 +200,28 @@ class _Capture(Frames):
             number: that the next frame would have.
             time: at which it would come, ms.
         """
-        if self.live or self.expected is None or number >= self.expected:
+        if self.is_camera:
+            self.fault = "it gave no more"
+        if self.expected is None or number >= self.expected:
             return
         short = self.expected - number
         if self.kind.name == "MP4":  # its number counts what its edits leave out, too
             short = round((mp4_duration(self.name) or 0) * self.rate - time * self.rate / 1000)
         elif self.kind.name not in _EXACT and short <= max(0.2 * self.rate, 0.02 * self.expected):
             short = 0  # the number was estimated by the sound, or by times that were rounded
-        if short > 0 and not (fault := why_cut_off(self.name, self.kind.name)) and self.kind.name in _EXACT:
+        if short <= 0:
+            return
+        self.fault = "" if self.live else why_cut_off(self.name, self.kind.name)
+        if not self.fault and self.kind.name in _EXACT and short <= _MAX_GAP:
             self.missing.extend(range(number, number + short))
-        elif short > 0:
-            self.fault = fault or f"{short} more were promised: the file is cut off or damaged"
+        elif not self.fault:
+            self.fault = f"{short} more were promised: the file is cut off or damaged"
+
+
+def _believable(count: float, path: str | None) -> int | None:
+    """The number of frames that a file, or a stream, states; None if it states none, or more than a file has bytes."""
+    most = 2**31 if path is None else os.path.getsize(path)
+    return int(count) if 0 < count <= most else None
 
 
 def _not_opened(name: str, source: str | int, kind: Kind) -> str:
@@ -258,18 +271,20 @@ class _Animation(Frames):
         try:
             self.image = open_pillow(BytesIO(read_bytes(name, "animation")))
             check_pixels((self.image.height, self.image.width))
-            count = getattr(self.image, "n_frames", 1)
-            self.image.seek(0)
+            with decoding():
+                count = getattr(self.image, "n_frames", 1)
+                self.image.seek(0)
             delay = self.image.info.get("duration") or self._first_delay()
-        except _DAMAGE as error:
+        except ValueError as error:
             raise NoPictureError(f"{name} holds no frame that can be decoded: {error}") from error
         super().__init__(name, moving=count > 1, rate=1000 / (delay or _DELAY), expected=count)
 
     def _first_delay(self) -> float:
         """Some formats tell it with the pixels."""
         try:
-            self.image.load()
-        except (OSError, SyntaxError, ValueError):
+            with decoding():
+                self.image.load()
+        except ValueError:
             return 0
         return self.image.info.get("duration") or 0
 
@@ -277,9 +292,10 @@ class _Animation(Frames):
         with self.image:
             for number in range(self.expected or 0):
                 try:
-                    self.image.seek(number)
+                    with decoding():
+                        self.image.seek(number)
                     image = to_rgb(pillow_pixels(self.image), self.name)
-                except _DAMAGE as error:
+                except ValueError as error:
                     self.missing.append(number)
                     self.fault = str(error)
                     continue
@@ -290,33 +306,35 @@ class _Pages(Frames):
     """TIFF."""
 
     def __init__(self, name: str) -> None:
-        self.data = read_bytes(name)
         try:
-            self.pages = read_tiff_pages(BytesIO(self.data))
+            self.file = TiffFile(read_bytes(name))
         except ValueError as error:
             raise NoPictureError(f"{name} holds no frame that can be decoded: {error}") from error
-        super().__init__(name, moving=False, expected=len(self.pages))
+        super().__init__(name, moving=False, expected=len(self.file.pages), fault=self.file.fault)
 
     def _decode(self) -> Iterator[Frame]:
         among = self._range()
-        for number, page in enumerate(self.pages):
+        for number, page in enumerate(self.file.pages):
             try:
-                check_pixels(page.size)
-                image = to_rgb(read_tiff_page(self.data, page), self.name, page.white_is_zero, among)
-            except _DAMAGE as error:
+                image = to_rgb(self._samples(page), self.name, page.white_is_zero, among)
+            except ValueError as error:
                 self.missing.append(number)
-                self.fault = str(error)
+                self.fault = self.fault or str(error)
                 continue
             yield Frame(number, turn(image, page.orientation))
+
+    def _samples(self, page: TiffPage) -> np.ndarray:
+        check_pixels(page.size)
+        return self.file.read(page)
 
     def _range(self) -> Range | None:
         """Smallest and largest value of all pages of more than 8 bits, so that one scale serves them all."""
         ranges = []
-        for page in self.pages:
-            if page.depth > 8 and page.size[0] * page.size[1] <= MAX_PIXELS:
+        for page in self.file.pages:
+            if page.depth > 8:
                 try:
-                    samples = read_tiff_page(self.data, page)
+                    samples = self._samples(page)
                     ranges.append((samples.min(), samples.max()))
-                except _DAMAGE:
+                except ValueError:
                     continue  # listed when its turn comes
         return (min(low for low, _ in ranges), max(high for _, high in ranges)) if len(ranges) > 1 else None

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from PIL.TiffImagePlugin import AppendingTiffWriter, ImageFileDirectory_v2
 
-from aemm.formats import NoPictureError, UnreadableImageError, image, open_frames, pixels
+from aemm.formats import NoPictureError, UnreadableImageError, decoders, open_frames, pixels
 from aemm.formats.containers import lost_avi_frames, mp4_duration, why_cut_off
 from tests.drawn_files import encoded, frame, number_of, write_video
 
@@ -183,6 +183,15 @@ def test_a_gif_that_was_cut_off_says_so(tmp_path, share):
     assert "frames were read; not decoded: " in frames.describe_loss()
 
 
+@pytest.mark.parametrize("share", [0.5, 0.95])
+def test_pages_that_were_cut_off_are_missed(tmp_path, share):
+    data = _animation("TIFF", 8)
+    (tmp_path / "cut.tif").write_bytes(data[: int(len(data) * share)])
+    frames, shown = _read(tmp_path / "cut.tif")
+    assert 0 < len(shown) < 8
+    assert "cut off" in frames.describe_loss() or "damaged" in frames.describe_loss()
+
+
 def test_a_damaged_page_is_passed_over(tmp_path):
     data = bytearray(_animation("TIFF", compression="tiff_lzw"))
     with Image.open(io.BytesIO(bytes(data))) as opened:
@@ -225,7 +234,7 @@ def test_sources_that_are_not_there_are_named(tmp_path):
 def test_videos_of_too_many_pixels_are_refused(tmp_path, monkeypatch):
     path = write_video(tmp_path / "clip.avi")
     (tmp_path / "a.gif").write_bytes(_animation("GIF"))
-    monkeypatch.setattr(image, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(decoders, "MAX_PIXELS", 1000)
     for name in (path, tmp_path / "a.gif"):
         with pytest.raises(UnreadableImageError, match="80x60 pixels, up to 1000"):
             open_frames(str(name))
