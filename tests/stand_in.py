@@ -131,17 +131,15 @@ def _run(op: Any, *args: Any, **kwargs: Any) -> Any:
     if plain not in _FREE:
         for cost in _costs:
             cost.launches += 1
-    by_mask = name.startswith(("index", "_index_put")) and any(
-        t.dtype in (torch.bool, torch.uint8) for t in tensors[1:]
-    )
-    if plain in _WAITING or by_mask:
+    if plain in _WAITING:
         _wait(name)
     bound = list(_bound(op, args, kwargs))
     written = [value for value, argument in bound if _is_written(argument)]
     # outputs that the operation gives their shape
     resized = {id(value) for value, argument in bound if argument.is_out and not value.numel()}
     lower = partial(_lower, fresh=resized)
-    result = op(*tree_map(lower, args), **tree_map(lower, kwargs))
+    numbers = [torch.tensor(v) if _is_number(v, a) else v for v, a in zip(args, op._schema.arguments, strict=False)]
+    result = op(*tree_map(lower, numbers), **tree_map(lower, kwargs))
     if not written:
         return tree_map(_lift, result)
     single = isinstance(result, Tensor)
@@ -151,6 +149,10 @@ def _run(op: Any, *args: Any, **kwargs: Any) -> Any:
     if result is None:
         return None
     return written[0] if single else tuple(written)
+
+
+def _is_number(value: Any, argument: Any) -> bool:
+    return isinstance(value, int | float) and str(argument.type) == "Tensor"
 
 
 def _bound(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[tuple[Any, Any]]:

@@ -16,6 +16,7 @@ from aemm.formats.checkpoint import load_weights
 from aemm.ops.boxes import keypoint_box, person_square
 from aemm.ops.image import warp_image
 from aemm.ops.maps import merge_maps
+from aemm.ops.transfer import send
 from aemm.registry import MODELS, POSTPROCESSORS
 from aemm.structures import Batch, Instances, Maps
 
@@ -133,7 +134,7 @@ class SinglePersonRefiner:
         warps = np.stack([geometry.crop_warp(center, length, (size, size)) for center, length in squares])
         crops = np.stack([warp_image(image, warp, (side, side)) for warp in warps])
         return Batch(
-            images=[torch.from_numpy(crops).permute(0, 3, 1, 2)],
+            images=[send(torch.from_numpy(crops), torch.device(self.device)).permute(0, 3, 1, 2)],
             image_ids=list(range(len(squares))),
             image_sizes=[(image.shape[0], image.shape[1])] * len(squares),
             warp=warps,
