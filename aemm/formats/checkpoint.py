@@ -36,7 +36,8 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
 
     Args:
         path: a file, or an address that starts with ``http://``, ``https://``, ``s3://`` or ``petrel://``. What is
-            downloaded is kept in torch's cache; a hash in its name is checked.
+            downloaded is kept in the folder ``checkpoints`` below ``AEMM_HOME``, or else in torch's cache, and is
+            not fetched where it is there; a hash in its name is checked.
         map_location: as in ``torch.load``.
 
     Raises:
@@ -74,6 +75,18 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
     return checkpoint
 
 
+def best_in(folder: str | Path) -> Path:
+    """The best checkpoint that a training run left in its work dir, or the newest where it chose none.
+
+    Raises:
+        FileNotFoundError: there is none, or no such folder.
+    """
+    for pattern in ("best_*.pth", "*.pth"):
+        if found := sorted(Path(folder).glob(pattern), key=lambda path: path.stat().st_mtime):
+            return found[-1]
+    raise FileNotFoundError(f"folder {folder} holds no checkpoint, expected the work dir of a training run")
+
+
 def _existing(path: str) -> str:
     """The path, if a file is there."""
     if os.path.isdir(path):
@@ -93,7 +106,7 @@ def _names_in(folder: str) -> str:
 def _download(address: str) -> str:
     """The file that an address was saved as, fetched unless it is there."""
     name = PurePosixPath(urlparse(address).path).name
-    target = Path(torch.hub.get_dir()) / "checkpoints" / name
+    target = Path(os.environ.get("AEMM_HOME") or torch.hub.get_dir()).expanduser() / "checkpoints" / name
     if not target.is_file():
         hashed = torch.hub.HASH_REGEX.search(name)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from mmengine.device import get_device
 from torch import Tensor
 
 from aemm import geometry
-from aemm.formats.checkpoint import load_weights
+from aemm.formats.checkpoint import best_in, load_weights
 from aemm.ops.boxes import keypoint_box, person_square
 from aemm.ops.image import warp_image
 from aemm.ops.maps import merge_maps
@@ -32,7 +33,8 @@ class SinglePersonRefiner:
 
     Args:
         model: config of the network, with a ``SinglePersonDecoder``; its ``tta`` says whether crops are mirrored.
-        checkpoint: its weights, read when the first person arrives; None = as the config initialises it.
+        checkpoint: its weights, read when the first person arrives: a file, or the work dir of its training, whose
+            best checkpoint is taken; None = as the config initialises it.
         sizes: of the squares shown, pixels; the first is decoded.
         multiple_of: a size that is no multiple is shown with more of its surroundings, which are then
             cut off the maps.
@@ -145,7 +147,8 @@ class SinglePersonRefiner:
         if self._ready:
             return
         if self.checkpoint is not None:
-            load_weights(self.model, self.checkpoint)
+            path = best_in(self.checkpoint) if os.path.isdir(self.checkpoint) else self.checkpoint
+            load_weights(self.model, path)
         self.model.to(self.device)
         self._ready = True
 

@@ -15,7 +15,7 @@ _base_ = ["./hourglass4_coco_512.py", "../_base_/models/hourglass4_single_person
 refiner = dict(
     type="SinglePersonRefiner",
     model={{_base_.single_person}},
-    checkpoint="work_dirs/refine_hourglass4_coco_512/refine.pth",
+    checkpoint="work_dirs/refine_hourglass4_coco_512",
     sizes=(512, 400, 300),
 )
 model = dict(postprocessors=[refiner])

@@ -14,7 +14,7 @@ _base_.single_person.decoder.skeleton = "mpii"
 refiner = dict(
     type="SinglePersonRefiner",
     model={{_base_.single_person}},
-    checkpoint="work_dirs/refine_hourglass4_mpii_512/refine.pth",
+    checkpoint="work_dirs/refine_hourglass4_mpii_512",
     sizes=(512, 400, 300),
 )
 model = dict(postprocessors=[refiner])

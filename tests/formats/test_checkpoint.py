@@ -10,6 +10,7 @@ from torch import nn
 from aemm.formats import checkpoint as files
 from aemm.formats.checkpoint import (
     CheckpointError,
+    best_in,
     check_state,
     load_weights,
     model_faults,
@@ -107,6 +108,7 @@ def test_an_archive_that_unpacks_to_more_than_it_is_is_refused(tmp_path):
 
 
 def test_what_is_downloaded_is_read_like_a_file(monkeypatch, tmp_path, capsys):
+    monkeypatch.delenv("AEMM_HOME", raising=False)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     asked = []
 
@@ -128,6 +130,26 @@ def test_what_is_downloaded_is_read_like_a_file(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
     with pytest.raises(CheckpointError, match=r"host/other\.pth cannot be downloaded \(no route to host\).*put it at"):
         read_checkpoint("https://host/other.pth")
+
+
+def test_weights_are_kept_and_looked_for_where_aemm_home_says(monkeypatch, tmp_path):
+    monkeypatch.setenv("AEMM_HOME", str(tmp_path / "home"))
+    (tmp_path / "home/checkpoints").mkdir(parents=True)
+    torch.save(dict(a=torch.ones(1)), tmp_path / "home/checkpoints/net-0123abcd.pth")
+    monkeypatch.setattr(torch.hub, "download_url_to_file", None)  # nothing is fetched
+    assert read_checkpoint("https://host/net-0123abcd.pth")["a"] == 1
+
+
+def test_the_best_checkpoint_of_a_work_dir_is_found(tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds no checkpoint"):
+        best_in(tmp_path)
+    for age, name in enumerate(("epoch_2.pth", "epoch_1.pth", "best_coco_AP_epoch_1.pth", "best_coco_AP_epoch_3.pth")):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (1000 - age, 1000 - age))
+    assert best_in(tmp_path).name == "best_coco_AP_epoch_1.pth"
+    for best in tmp_path.glob("best_*"):
+        best.unlink()
+    assert best_in(tmp_path).name == "epoch_2.pth"
 
 
 @pytest.mark.parametrize("content", [{}, dict(state_dict={}), dict(meta=dict(epoch=1)), dict(state_dict=dict(a=1))])

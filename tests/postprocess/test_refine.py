@@ -133,10 +133,12 @@ def test_weights_of_another_network_are_refused_and_read_only_when_needed(tmp_pa
         refine(people(POINTS), picture())
 
 
-def test_weights_are_loaded(tmp_path):
+@pytest.mark.parametrize("named", ["best_coco_AP_epoch_3.pth", ""])
+def test_weights_are_loaded_from_a_file_or_the_best_of_a_work_dir(tmp_path, named):
     state = refiner(gain=2.0).model.state_dict()
-    torch.save(dict(state_dict=state), tmp_path / "good.pth")
-    better = refiner(gain=0.0, checkpoint=str(tmp_path / "good.pth"))(people(POINTS + 3), picture())
+    torch.save(dict(state_dict=state), tmp_path / "best_coco_AP_epoch_3.pth")
+    (tmp_path / "epoch_4.pth").touch()  # not read
+    better = refiner(gain=0.0, checkpoint=str(tmp_path / named))(people(POINTS + 3), picture())
     np.testing.assert_allclose(better.keypoints[0], POINTS, atol=0.5)
 
 
