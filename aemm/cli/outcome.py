@@ -86,6 +86,8 @@ def _terminable() -> Iterator[None]:
 
     def end(number: int, frame: FrameType | None) -> NoReturn:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if hasattr(signal, "SIGCHLD"):
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch complains of workers that were terminated, too
         raise SystemExit(ExitCode.TERMINATED)
 
     try:

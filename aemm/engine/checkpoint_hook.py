@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import shutil
 from collections import deque
@@ -15,9 +16,11 @@ import torch
 from mmengine.dist import is_main_process, master_only
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook as EngineCheckpointHook
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
 from aemm.engine.checkpoint_files import LAST, CheckpointFiles, name_last
+from aemm.engine.console import file_only
 from aemm.engine.run_facts import random_states, run_facts
 from aemm.formats.checkpoint import part_of, read_checkpoint, settle
 from aemm.registry import HOOKS
@@ -109,7 +112,8 @@ class CheckpointHook(EngineCheckpointHook):
         if is_main_process():
             self._files.remove_parts()
         self._saved_iter = runner.iter if resumed else None
-        super().before_train(runner)
+        with file_only(MMLogger.get_current_instance(), logging.ERROR):  # mmengine warns of its own file client
+            super().before_train(runner)
         for key in self.key_indicators if self.save_best else ():
             if noted := self._best_path(key):
                 self._find_best(runner, key, os.path.basename(noted))

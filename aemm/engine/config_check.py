@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sized
 from typing import Any
@@ -121,6 +122,11 @@ def _top_level_faults(cfg: Mapping[str, Any]) -> Iterator[str]:
     yield from number_faults(scale, "auto_scale_lr", ("base_batch_size",))
     if "seed" not in cfg.get("randomness", {"seed": None}):
         yield "randomness: needs a seed; seed=None draws one"
+    elif cfg.get("randomness", {}).get("seed") is not None:
+        yield from number_faults(cfg["randomness"], "randomness", ("seed",), least=0)
+    level = cfg.get("log_level", "INFO")
+    if isinstance(level, str) and not isinstance(logging.getLevelName(level), int):
+        yield f"log_level: must be DEBUG, INFO, WARNING or ERROR, got {level!r}"
 
 
 def _together_faults(cfg: Mapping[str, Any]) -> Iterator[str]:

@@ -40,15 +40,16 @@ def survive_closed_console(logger: MMLogger) -> None:
 
 
 @contextmanager
-def file_only(logger: MMLogger) -> Iterator[None]:
-    """Meanwhile, the console shows warnings and errors alone; everything goes to the log file.
+def file_only(logger: MMLogger, least: int = logging.WARNING) -> Iterator[None]:
+    """Meanwhile, the console shows what is grave alone; everything goes to the log file.
 
     Args:
         logger: with console and file.
+        least: level of what the console still shows.
     """
     before = {handler: handler.level for handler in _consoles(logger)}
     for handler, level in before.items():
-        handler.setLevel(max(level, logging.WARNING))
+        handler.setLevel(max(level, least))
     try:
         yield
     finally:

@@ -59,7 +59,7 @@ def field(tmp_path_factory):
     (root / "file").write_text("x")
     (root / "other.json").write_text('{"a": 1}')
     savemat(root / "other.mat", {"x": 1})
-    cv2.imwrite(str(root / "image.png"), np.zeros((40, 50, 3), np.uint8))
+    cv2.imwrite(str(root / "image.png"), np.zeros((64, 64, 3), np.uint8))
     weights = build_model(str(root / "small.py")).state_dict()
     checkpoints = {
         "good": {"state_dict": weights},
@@ -163,8 +163,15 @@ CONFIG_FAULTS = [
     ("gone.py", "gone.py does not exist"),
     ("folder", "folder"),
     ("empty.py", "empty.py lacks model"),
+    ("junk.py", "junk.py"),
+    ("syntax.py", "syntax.py"),
+    ("name.py", "missing_name"),
+    ("raises.py", "raises.py"),
+    ("null.py", "null.py"),
     ("lost_base.py", "gone.py"),
+    ("own_base.py", "own_base.py"),
     ("config.txt", "py"),
+    ("broken.json", "broken.json"),
 ]
 
 
@@ -216,6 +223,17 @@ FAULTS = [
     ("train small.py --work-dir w --cfg-options train_cfg.max_epochs=[1,2", "brackets of the value do not match"),
     ("train small.py --work-dir w --cfg-options train_cfg.max_epochs=0", ""),
     ("train small.py --work-dir w --cfg-options train_dataloader.dataset.image_size=7", "got 7"),
+    ("train small.py --work-dir w --cfg-options train_cfg.max_epochs=abc", "train_cfg.max_epochs"),
+    ("train small.py --work-dir w --cfg-options train_dataloader.batch_size=0", "train_dataloader.batch_size"),
+    ("train small.py --work-dir w --cfg-options train_dataloader.num_workers=x", "train_dataloader.num_workers"),
+    ("train small.py --work-dir w --cfg-options train_dataloader.dataset.length=0", "holds no sample"),
+    ("train small.py --work-dir w --cfg-options optim_wrapper.optimizer.lr=abc", "optim_wrapper"),
+    ("train small.py --work-dir w --cfg-options optim_wrapper.optimizer.lrr=1", "lrr"),
+    ("train small.py --work-dir w --cfg-options model=3", "model: must be a dict"),
+    ("train small.py --work-dir w --cfg-options model.backbone=3", "model.backbone: must be a dict"),
+    ("train small.py --work-dir w --cfg-options default_hooks.checkpoint.save_best=coco/XX", "save_best"),
+    ("train small.py --work-dir w --cfg-options randomness.seed=x", "randomness.seed: must be a whole number"),
+    ("train small.py --work-dir w --cfg-options log_level=LOUD", "log_level: must be DEBUG"),
     ("train small.py --work-dir w --cfg-options load_from=gone.pth", "gone.pth does not exist"),
     ("train small.py --work-dir w --resume gone.pth", "gone.pth does not exist"),
     ("train small.py --work-dir w --resume junk.pth", "junk.pth"),
@@ -231,6 +249,8 @@ FAULTS = [
     ("test small.py instance.pth --work-dir w", "made by another model"),
     ("test instance.py good.pth --work-dir w", "made by another model"),
     ("test small.py good.pth --work-dir w --cfg-options test_evaluator.type=Nope", "Nope"),
+    ("test small.py good.pth --work-dir w --cfg-options test_dataloader.dataset.length=0", "holds no sample"),
+    ("test small.py good.pth --work-dir w --scales 1 1", "different positive numbers"),
     ("predict no_test.py good.pth image.png --json o.json", "lacks test_dataloader"),
     ("predict small.py instance.pth image.png --json o.json", "made by another model"),
     ("predict small.py good.pth image.png --json folder", "it is a folder, not a file"),
@@ -241,9 +261,16 @@ FAULTS = [
     ("predict small.py good.pth image.png --json o.json --device toaster", "--device toaster cannot be used"),
     ("predict small.py good.pth image.png --json o.json --device cuda:99", "--device cuda:99 cannot be used"),
     ("predict small.py good.pth gone.png --json o.json", "gone.png does not exist"),
+    ("predict small.py good.pth junk.png --json o.json", "junk.png"),
+    ("predict small.py good.pth empty.png --json o.json", "empty.png"),
+    ("predict small.py good.pth junk.mp4 --json o.json", "junk.mp4"),
+    ("predict small.py good.pth file --json o.json", "file"),
+    ("predict small.py good.pth nothing --json o.json", "nothing"),
+    ("predict small.py good.pth image.png --json o.json --cfg-options model.tta.flip=3", "model.tta"),
     ("oracle instance.py instance.pth --limit 1", "keypoints"),
     ("oracle small.py good.pth --cfg-options test_dataloader.dataset.length=0", ""),
     ("complexity small.py gone.py", "gone.py does not exist"),
+    ("complexity headless.py", "Embedder needs backbone, head, decoder"),
     ("complexity --size 33 35 small.py", "multiples of 16"),
     ("convert --layout newell good.pth small.py folder", "it is a folder, not a file"),
     ("convert --layout newell good.pth small.py good.pth", "it is also what is read"),
@@ -280,6 +307,16 @@ def test_a_faulty_call(field, words, message, monkeypatch, capsys):
     assert not (field / "t.pth").exists()
 
 
+def test_what_is_left_out_is_listed_and_has_a_code_of_its_own(field, monkeypatch, capsys):
+    monkeypatch.chdir(field)
+    assert ending("predict small.py good.pth image.png junk.png gone.png --json left_out.json") == 3
+    shown = capsys.readouterr()
+    assert "from 1 of 3 inputs" in shown.out
+    assert "junk.png" in shown.out
+    assert "gone.png" in shown.out
+    assert shown.err == ""
+
+
 def test_there_are_many():
     count = len(USAGE) + len(READING) * len(CONFIG_FAULTS) + len(LOADING) * len(CHECKPOINT_FAULTS) + len(FAULTS)
-    assert count >= 150
+    assert count >= 190

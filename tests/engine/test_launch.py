@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
-from aemm.engine import build_runner, load_config, require, set_dump, set_seed, set_show, set_work_dir
+from aemm.engine import CheckpointHook, build_runner, load_config, require, set_dump, set_seed, set_show, set_work_dir
 from aemm.engine.console import file_only, survive_closed_console
 from aemm.engine.launch import check_device, count_processes
 from tests.end_to_end import write_config
@@ -88,6 +88,7 @@ def test_the_console_is_spared_the_pages_that_the_log_file_holds(tmp_path, capsy
     cfg = load_config(str(write_config(tmp_path)))
     set_work_dir(cfg, "small.py", str(tmp_path / "run"))
     runner = build_runner(cfg)
+    next(hook for hook in runner.hooks if isinstance(hook, CheckpointHook)).before_train(runner)
     runner.logger.info("after the start")
     shown = capsys.readouterr().out
     assert [line.partition(" - INFO - ")[2].split(":")[0] for line in shown.splitlines()] == [
@@ -96,7 +97,7 @@ def test_the_console_is_spared_the_pages_that_the_log_file_holds(tmp_path, capsy
     ]
     (log,) = (tmp_path / "run").glob("*/*.log")
     written = log.read_text()
-    for part in ("System environment:", "HourglassAE", "(BELOW_NORMAL) LoggerHook", "after the start"):
+    for part in ("System environment:", "HourglassAE", "(BELOW_NORMAL) LoggerHook", "FileClient", "after the start"):
         assert part in written
         assert part not in shown or part == "after the start"
 
