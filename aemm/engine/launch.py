@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.config import Config
@@ -131,7 +131,7 @@ class _Runner(Runner):
         """The loader of a config, whose data set fills a batch."""
         loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
         if isinstance(dataloader, Mapping):
-            check_loader(loader.dataset, dataloader)
+            check_loader(cast(Sized, loader.dataset), dataloader)
         return loader
 
     def build_evaluator(self, evaluator: Any) -> Evaluator:
