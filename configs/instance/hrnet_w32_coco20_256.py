@@ -7,7 +7,7 @@ The same method on the features of another network; the schedule is ours. Not tr
 
 _base_ = [
     "../_base_/default_runtime.py",
-    "../_base_/models/hrnet_w32_ae.py",
+    "../_base_/models/hrnet_ae.py",
     "../_base_/protocols/instance.py",
     "../_base_/datasets/coco_instance.py",
     "../_base_/schedules/adam_200k.py",

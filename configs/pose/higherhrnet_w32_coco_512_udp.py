@@ -7,7 +7,7 @@ Expected: AP .678 on COCO val2017 with flip (open-mmlab/mmpose 0.29 model zoo). 
 
 _base_ = [
     "../_base_/default_runtime.py",
-    "../_base_/models/higherhrnet_w32_ae.py",
+    "../_base_/models/higherhrnet_ae.py",
     "../_base_/protocols/udp.py",
     "../_base_/datasets/coco_pose.py",
     "../_base_/schedules/adam_300e.py",

@@ -8,14 +8,14 @@ reproduced by aemm yet.
 
 _base_ = [
     "../_base_/default_runtime.py",
-    "../_base_/models/higherhrnet_w48_ae.py",
+    "../_base_/models/higherhrnet_ae.py",
     "../_base_/protocols/mmpose.py",
     "../_base_/datasets/coco_pose.py",
     "../_base_/schedules/adam_300e.py",
 ]
 
 _base_.train_pipeline[-1].update(_base_.map_strides)
-model = dict(decoder={{_base_.decoder}}, tta={{_base_.tta}})
+model = dict(backbone={{_base_.w48}}, decoder={{_base_.decoder}}, tta={{_base_.tta}})
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline={{_base_.train_pipeline}}))
 val_dataloader = dict(dataset=dict(pipeline={{_base_.test_pipeline}}))
 test_dataloader = val_dataloader

@@ -7,14 +7,14 @@ Expected: AP .690 on COCO val2017 with flip (open-mmlab/mmpose 0.29 model zoo). 
 
 _base_ = [
     "../_base_/default_runtime.py",
-    "../_base_/models/higherhrnet_w48_ae.py",
+    "../_base_/models/higherhrnet_ae.py",
     "../_base_/protocols/udp.py",
     "../_base_/datasets/coco_pose.py",
     "../_base_/schedules/adam_300e.py",
 ]
 
 _base_.train_pipeline[-1].update(_base_.map_strides)
-model = dict(head=dict(align_corners=True), decoder={{_base_.decoder}}, tta={{_base_.tta}})
+model = dict(backbone={{_base_.w48}}, head=dict(align_corners=True), decoder={{_base_.decoder}}, tta={{_base_.tta}})
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline={{_base_.train_pipeline}}))
 val_dataloader = dict(dataset=dict(pipeline={{_base_.test_pipeline}}))
 test_dataloader = val_dataloader

@@ -9,7 +9,7 @@ _base_/datasets/crowdpose.py says how to make.
 
 _base_ = [
     "../_base_/default_runtime.py",
-    "../_base_/models/higherhrnet_w48_ae.py",
+    "../_base_/models/higherhrnet_ae.py",
     "../_base_/protocols/higherhrnet.py",
     "../_base_/datasets/crowdpose.py",
     "../_base_/schedules/adam_300e_higherhrnet.py",
@@ -18,7 +18,7 @@ _base_ = [
 _base_.train_pipeline[0].size = _base_.test_pipeline[0].size = 640
 _base_.train_pipeline[-1].update(_base_.map_strides)
 _base_.decoder.update(skeleton="crowdpose", grouping_order=(*range(7), 11, 12, 7, 8, 9, 10, 13))
-model = dict(head=dict(num_heatmaps=14), decoder={{_base_.decoder}}, tta={{_base_.tta}})
+model = dict(backbone={{_base_.w48}}, head=dict(num_heatmaps=14), decoder={{_base_.decoder}}, tta={{_base_.tta}})
 train_dataloader = dict(batch_size=10, dataset=dict(pipeline={{_base_.train_pipeline}}))
 val_dataloader = dict(dataset=dict(pipeline={{_base_.test_pipeline}}))
 test_dataloader = val_dataloader

@@ -8,7 +8,7 @@ reproduced by aemm yet.
 
 _base_ = [
     "../_base_/default_runtime.py",
-    "../_base_/models/hrnet_w32_ae.py",
+    "../_base_/models/hrnet_ae.py",
     "../_base_/protocols/mmpose.py",
     "../_base_/datasets/coco_pose.py",
     "../_base_/schedules/adam_300e.py",

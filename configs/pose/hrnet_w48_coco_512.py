@@ -8,13 +8,13 @@ reproduced by aemm yet.
 
 _base_ = [
     "../_base_/default_runtime.py",
-    "../_base_/models/hrnet_w48_ae.py",
+    "../_base_/models/hrnet_ae.py",
     "../_base_/protocols/mmpose.py",
     "../_base_/datasets/coco_pose.py",
     "../_base_/schedules/adam_300e.py",
 ]
 
-model = dict(decoder={{_base_.decoder}}, tta={{_base_.tta}})
+model = dict(backbone={{_base_.w48}}, decoder={{_base_.decoder}}, tta={{_base_.tta}})
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline={{_base_.train_pipeline}}))
 val_dataloader = dict(dataset=dict(pipeline={{_base_.test_pipeline}}))
 test_dataloader = val_dataloader

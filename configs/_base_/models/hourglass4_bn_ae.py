@@ -4,15 +4,12 @@ Source: open-mmlab/mmpose 0.29 associative_embedding/coco/hourglass_ae_coco_512x
 mmpose/models/backbones/hourglass_ae.py.
 """
 
+_base_ = ["hourglass4_ae.py"]
+
 model = dict(
-    type="Embedder",
-    data_preprocessor=dict(type="Preprocessor", mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375)),
+    data_preprocessor=dict(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375)),
     backbone=dict(
-        type="HourglassAE",
         out_channels=34,
-        stacks=4,
-        width=256,
-        growth=128,
         norm_cfg=dict(type="BN"),
         norm_between=True,
         init_cfg=[
@@ -20,12 +17,5 @@ model = dict(
             dict(type="Constant", layer="BatchNorm2d", val=1),
         ],
     ),
-    head=dict(
-        type="AEHead",
-        num_heatmaps=17,
-        project=False,
-        stages="sum",
-        heatmap_loss=dict(type="HeatmapMSELoss"),
-        grouping_loss=dict(type="GroupingLoss", form="reference", pull_weight=1e-3, push_weight=1e-3),
-    ),
+    head=dict(stages="sum"),
 )

@@ -1,21 +1,9 @@
-"""MobileNetV2 and three deconvolutions to stride 4, from ImageNet weights.
+"""As resnet50_ae.py, on MobileNetV2 from ImageNet weights.
 
 Source: open-mmlab/mmpose 0.29 associative_embedding/coco/mobilenetv2_coco_512x512.py, there from other weights.
 """
 
-model = dict(
-    type="Embedder",
-    data_preprocessor=dict(type="Preprocessor", mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375)),
-    backbone=dict(
-        type="MobileNetV2",
-        init_cfg=dict(type="Pretrained", checkpoint="https://download.pytorch.org/models/mobilenet_v2-b0353104.pth"),
-    ),
-    head=dict(
-        type="AEHead",
-        num_heatmaps=17,
-        deconv_channels=(256, 256, 256),
-        heatmap_loss=dict(type="HeatmapMSELoss"),
-        grouping_loss=dict(type="GroupingLoss", form="reference", pull_weight=1e-3, push_weight=1e-3),
-        init_cfg=dict(type="Normal", layer=["Conv2d", "ConvTranspose2d"], std=0.001),
-    ),
-)
+_base_ = ["resnet50_ae.py"]
+
+weights = dict(type="Pretrained", checkpoint="https://download.pytorch.org/models/mobilenet_v2-b0353104.pth")
+model = dict(backbone=dict(_delete_=True, type="MobileNetV2", init_cfg=weights))

@@ -25,7 +25,7 @@ def _pipeline(case):
         return Config.fromfile(BASE / "protocols/newell.py").train_pipeline
     pipeline = Config.fromfile(BASE / "protocols/higherhrnet.py").train_pipeline
     pipeline[0].update(size=128, fit=case["scale_type"])
-    pipeline[-1].update(Config.fromfile(BASE / "models/higherhrnet_w32_ae.py").map_strides)
+    pipeline[-1].update(Config.fromfile(BASE / "models/higherhrnet_ae.py").map_strides)
     return pipeline
 
 
