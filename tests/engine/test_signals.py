@@ -1,6 +1,7 @@
 """Signals to a training in a process of its own, and to all processes of one."""
 
 import os
+import re
 import signal
 import time
 
@@ -37,7 +38,7 @@ def trains(folder):
 
 
 def validates(folder):
-    return lambda: (folder / "output.txt").exists() and "Epoch(val) [3]" in output(folder)
+    return lambda: (folder / "output.txt").exists() and re.search(r"Epoch\(val\) +\[3\]", output(folder))
 
 
 @pytest.mark.parametrize(("number", "code"), CODES.items())
@@ -47,8 +48,8 @@ def test_a_signal_saves_and_ends_with_a_code_that_scripts_understand(config, tmp
     wait_until(trains(folder), process)
     sent = time.time()
     os.kill(process.pid, number)
-    process.join(20)
-    assert time.time() - sent < 20
+    process.join(60)
+    assert time.time() - sent < 60
     assert process.exitcode == code, output(folder)
     (saved,) = folder.glob("epoch_*.pth")
     assert f"stopped by {number.name} after " in output(folder)
@@ -72,7 +73,7 @@ def test_all_processes_of_a_job_may_get_the_signal_more_than_once(config, tmp_pa
     wait_until(trains(folder), process)
     for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGTERM):
         os.killpg(process.pid, number)
-    process.join(30)
+    process.join(60)
     assert process.exitcode == 75, output(folder)
     assert len(list(folder.glob("epoch_*.pth"))) == 1
     assert "DataLoader worker" not in output(folder)
@@ -99,7 +100,7 @@ def test_a_validation_is_left_at_once_and_what_was_trained_before_it_is_saved(tm
     process = start(config, folder, options={**long, "default_hooks.logger.interval": 1})
     wait_until(validates(folder), process)
     os.kill(process.pid, signal.SIGTERM)
-    process.join(20)
+    process.join(60)
     assert process.exitcode == 143, output(folder)
     without = {"train_cfg.max_epochs": 3, "val_cfg": None, "val_dataloader": None, "val_evaluator": None}
     assert one_run(config, tmp_path / "whole", options=without) == 0, output(tmp_path / "whole")
