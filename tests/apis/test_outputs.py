@@ -110,7 +110,7 @@ def _draw(pictures, source, numbers, size=(60, 80)):
         pictures.write(source, f"{source.name}#{number:06d}", frame(number, size))
 
 
-@pytest.mark.parametrize("size", [(60, 80), (61, 81), (33, 47)])
+@pytest.mark.parametrize("size", [(60, 80), (61, 81), (97, 131)])
 def test_a_video_comes_out_as_a_video_of_the_same_rate(tmp_path, size):
     pictures, source = Pictures(tmp_path / "out"), _moving("clip.avi")
     _draw(pictures, source, range(20), size)

@@ -27,7 +27,8 @@ def write(tmp_path):
 
 
 def _opencv(image, ending):
-    return cv2.imencode(ending, image if image.ndim == 2 else image[..., ::-1])[1].tobytes()
+    settings = [cv2.IMWRITE_TIFF_COMPRESSION, 1] if ending == ".tif" else []  # none, so that floats stay what they are
+    return cv2.imencode(ending, image if image.ndim == 2 else image[..., ::-1], settings)[1].tobytes()
 
 
 def _quiet(path, **settings):
