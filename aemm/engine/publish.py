@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from aemm.formats.checkpoint import CheckpointError, read_checkpoint
+from aemm.formats.checkpoint import part_of, read_checkpoint, settle, weights_of
 
 
 def publish(source: str, target: str) -> Path:
@@ -22,13 +22,10 @@ def publish(source: str, target: str) -> Path:
         CheckpointError: the checkpoint holds no weights.
     """
     checkpoint = read_checkpoint(source)
-    if "state_dict" not in checkpoint:
-        raise CheckpointError(f"checkpoint {source} must have a state_dict, got {sorted(map(str, checkpoint))[:5]}")
-    weights = checkpoint["state_dict"]
-    if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
-        raise CheckpointError(f"checkpoint {source} must have tensors by name as its state_dict, got something else")
     buffer = io.BytesIO()
-    torch.save({"state_dict": weights, "meta": checkpoint.get("meta", {})}, buffer)
+    torch.save({"state_dict": weights_of(checkpoint, source), "meta": checkpoint.get("meta", {})}, buffer)
     written = Path(f"{target}-{hashlib.sha256(buffer.getvalue()).hexdigest()[:8]}.pth")
-    written.write_bytes(buffer.getvalue())
+    part = part_of(written)
+    part.write_bytes(buffer.getvalue())
+    settle(part, written)
     return written

@@ -48,8 +48,9 @@ def field(tmp_path_factory):
         (root / name).write_text(text)
     (root / "no_test.py").write_text(small + NO_TEST)
     (root / "wider.py").write_text(small + "\nmodel = dict(backbone=dict(width=12))\n")
-    for name in ("folder", "nothing"):
+    for name in ("folder", "nothing", "used"):
         (root / name).mkdir()
+    (root / "used" / "epoch_3.pth").touch()
     random = np.random.default_rng(0)
     for name in ("junk.py", "junk.pth", "junk.mat", "junk.png", "junk.mp4", "junk.json"):
         (root / name).write_bytes(random.bytes(3000))
@@ -196,7 +197,9 @@ CHECKPOINT_FAULTS = [
     ("folder", "folder"),
     ("empty.pth", "empty.pth"),
     ("junk.pth", "junk.pth"),
+    ("text.pth", "text.pth"),
     ("tensor.pth", "must hold a dict, got Tensor"),
+    ("number.pth", "holds no "),
     ("words.pth", ""),
     ("weightless.pth", ""),
     ("harmful.pth", "could run any code"),
@@ -237,7 +240,9 @@ FAULTS = [
     ("train small.py --work-dir w --cfg-options load_from=gone.pth", "gone.pth does not exist"),
     ("train small.py --work-dir w --resume gone.pth", "gone.pth does not exist"),
     ("train small.py --work-dir w --resume junk.pth", "junk.pth"),
-    ("train small.py --work-dir w --resume part.pth", "made by another model"),
+    ("train small.py --work-dir w --resume good.pth", "cannot be resumed from"),
+    ("train small.py --work-dir w --resume part.pth", "cannot be resumed from"),
+    ("train small.py --work-dir used", "used holds checkpoints of an earlier run"),
     ("test no_test.py good.pth --work-dir w", "lacks test_dataloader, test_cfg, test_evaluator"),
     ("test small.py good.pth --work-dir file", "file cannot be written to"),
     ("test small.py good.pth --work-dir w --dump folder", "it is a folder, not a file"),
@@ -319,4 +324,4 @@ def test_what_is_left_out_is_listed_and_has_a_code_of_its_own(field, monkeypatch
 
 def test_there_are_many():
     count = len(USAGE) + len(READING) * len(CONFIG_FAULTS) + len(LOADING) * len(CHECKPOINT_FAULTS) + len(FAULTS)
-    assert count >= 190
+    assert count >= 220

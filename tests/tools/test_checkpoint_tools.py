@@ -124,4 +124,4 @@ def test_a_file_without_weights_is_not_published(run_tool, tmp_path):
     torch.save({"optimizer": {}}, tmp_path / "epoch_3.pth")
     code, _, err = run_tool("publish.py", tmp_path / "epoch_3.pth", tmp_path / "net")
     assert code == 1
-    assert "must have a state_dict, got ['optimizer']" in err
+    assert "holds no weights: expected tensors by name, alone or under state_dict, got optimizer" in err
