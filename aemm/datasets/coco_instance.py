@@ -65,9 +65,9 @@ class CocoInstanceDataset(SampleDataset):
         allow_outside: bool = False,
     ) -> None:
         super().__init__(pipeline, None, test_mode, on_unreadable)
-        sources = list_sources(ann_file, img_dir, data_root, exif, allow_outside)
-        self.ann_file = ", ".join(source.path for source in sources)
-        self.file = read_instances(sources, lambda known: choose_classes(classes, known), not test_mode)
+        self.sources = list_sources(ann_file, img_dir, data_root, exif, allow_outside)
+        self.ann_file = ", ".join(source.path for source in self.sources)
+        self.file = read_instances(self.sources, lambda known: choose_classes(classes, known), not test_mode)
         self.classes, self.category_ids = list(self.file.info.classes), list(self.file.info.category_ids)
         drop_empty = not test_mode if only_with_instances is None else only_with_instances
         counts = ~self.file.crowd & ~(self.file.area < min_area)  # an unknown area is large enough
@@ -77,6 +77,11 @@ class CocoInstanceDataset(SampleDataset):
             fault = f"no image has an instance of {', '.join(self.classes[:5])}, so there is nothing to learn from"
             raise AnnotationError(self.ann_file, ["; ".join([fault, *self.file.notices])])
         log_notices(self.ann_file, self.file.summary(self._places), self.file.notices)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The annotation files."""
+        return tuple(source.path for source in self.sources)
 
     def __len__(self) -> int:
         """Number of images."""

@@ -105,6 +105,11 @@ class CocoPoseDataset(SampleDataset):
         counts = self.file.annotated if images == "with_keypoints" else np.ones(len(self.file.crowd), bool)
         return [i for i in every if counts[self.file.rows(i)].any()]
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The annotation files."""
+        return tuple(source.path for source in self.sources)
+
     def __len__(self) -> int:
         """Number of images."""
         return len(self._places)

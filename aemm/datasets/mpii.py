@@ -188,6 +188,11 @@ class MpiiGroupDataset(SampleDataset):
         source = only_source(list_sources(ann_file, img_dir, data_root, exif, allow_outside), "MpiiGroupDataset")
         self.mpii = read_mpii(source, self.keypoint_set, needs_groups=True, needs_people=False)
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The annotation file."""
+        return (self.mpii.path,)
+
     def __len__(self) -> int:
         """Number of groups."""
         return len(self.mpii.groups)

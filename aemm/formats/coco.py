@@ -8,9 +8,11 @@ from typing import Any
 
 import cv2
 import numpy as np
+from mmengine.logging import MMLogger
 
 from aemm.formats.files import write_json
 from aemm.formats.segmentation import plain_counts
+from aemm.formats.values import repeated
 from aemm.ops.masks import mask_areas, mask_boxes
 from aemm.records import DatasetInfo, ImageId, Instances, Truth
 
@@ -28,6 +30,12 @@ def write_results(path: str | Path, found: Iterable[Instances], info: DatasetInf
         OSError: the file cannot be written.
     """
     rows: list[dict[str, Any]] = []
+    found = list(found)
+    if twice := repeated([image.image_id for image in found]):
+        MMLogger.get_current_instance().warning(
+            f"{len(twice)} image ids, such as {twice[0]!r}, stand for several images: results of several annotation "
+            f"files cannot be told apart in {path}; evaluate one file at a time"
+        )
     for image in found:
         keypoints = None if image.keypoints is None else image.keypoint_rows()
         for n, score in enumerate(image.scores.tolist()):

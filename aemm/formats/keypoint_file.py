@@ -75,16 +75,15 @@ class KeypointFile:
         self.images, self._first, rows = listed.images, listed.first, listed.rows
         self.info = DatasetInfo(" + ".join(Path(part.path).stem for part in parts), skeleton, (name,), (key,))
         points = np.zeros((len(rows), len(skeleton), 3))
-        for row, annotation in zip(points, rows, strict=True):
-            if annotation.get("keypoints"):
-                row[:] = np.reshape(annotation["keypoints"], (len(skeleton), 3))
+        given = [n for n, annotation in enumerate(rows) if annotation.get("keypoints")]
+        points[given] = np.array([rows[n]["keypoints"] for n in given], float).reshape(-1, len(skeleton), 3)
         self.keypoints, self.visible = _compact(points[..., :2]), points[..., 2].astype(np.uint8)
         self.crowd = np.array([bool(a.get("iscrowd")) for a in rows], bool)
         self.boxes = np.array([_box(a, p) for a, p in zip(rows, points, strict=True)], float).reshape(-1, 4)
         sides = self.boxes[:, 2:] - self.boxes[:, :2]
-        given = [a.get("area") or None for a in rows]
+        areas = [a.get("area") or None for a in rows]
         boxed = (area_per_box * sides.prod(1)).tolist()
-        self.area = np.array([b if a is None else a for a, b in zip(given, boxed, strict=True)], float)
+        self.area = np.array([b if a is None else a for a, b in zip(areas, boxed, strict=True)], float)
         heads = np.array([a.get("head_box") or [np.nan] * 4 for a in rows], float).reshape(-1, 4)
         self.head_sizes = head_sizes(heads) if np.isfinite(heads).any() else None
         self.ids = [a["id"] for a in rows]
