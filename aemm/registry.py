@@ -49,7 +49,8 @@ class AemmRegistry(Registry):
         Raises:
             UnknownTypeError: nothing is registered under that name.
         """
-        found = super().get(key)
+        named = all(word.isidentifier() for word in key.split("."))  # mmengine imports what stands before a dot
+        found = super().get(key) if named else None
         if found is None:
             known, node = list(self.module_dict), self.parent
             while node is not None:

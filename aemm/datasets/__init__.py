@@ -4,6 +4,7 @@ from aemm.datasets.base import SampleDataset, SampleKey, SeededSampler
 from aemm.datasets.coco_instance import CocoInstanceDataset
 from aemm.datasets.coco_pose import CocoPoseDataset
 from aemm.datasets.collate import collate
+from aemm.datasets.concat import ConcatDataset, RepeatDataset
 from aemm.datasets.crowdpose import CrowdPoseDataset
 from aemm.datasets.mpii import MpiiDataset, MpiiGroupDataset
 from aemm.datasets.single_person import SinglePersonDataset
@@ -15,9 +16,11 @@ __all__ = [
     "AnnotationError",
     "CocoInstanceDataset",
     "CocoPoseDataset",
+    "ConcatDataset",
     "CrowdPoseDataset",
     "MpiiDataset",
     "MpiiGroupDataset",
+    "RepeatDataset",
     "SampleDataset",
     "SampleKey",
     "SeededSampler",

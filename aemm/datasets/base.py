@@ -100,6 +100,11 @@ class SampleDataset(Dataset, ABC):
         """What a metric needs to know of the whole set; mmengine hands it on as ``dataset_meta``."""
         return DatasetInfo(type(self).__name__, self.skeleton)
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What truths name as their ``part``; none where the data set does not come from files."""
+        return ()
+
     def __getitem__(self, key: int | SampleKey) -> Sample:
         """The transformed sample; a bare index means epoch 0 and seed 0."""
         key = key if isinstance(key, SampleKey) else SampleKey(int(key))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,9 +9,10 @@ import numpy as np
 
 from aemm.datasets.base import SampleDataset
 from aemm.formats.classes import choose_classes
-from aemm.formats.coco import read_instances
 from aemm.formats.files import AnnotationError
-from aemm.formats.image_folder import ImageFolder
+from aemm.formats.instance_file import read_instances
+from aemm.formats.listed import list_sources
+from aemm.formats.notices import log_notices
 from aemm.formats.orientation import Exif
 from aemm.ops.masks import decode_masks
 from aemm.records import DatasetInfo
@@ -25,11 +25,12 @@ class CocoInstanceDataset(SampleDataset):
     """Masks of all instances of an image, from a file in COCO's format.
 
     Crowds become the sample's ``ignore`` mask. The file is checked when it is loaded, and all its
-    faults are reported together.
+    faults are reported together. Several files become one set, whose parts metrics tell apart. In evaluation a file
+    without annotations is one whose labels are withheld.
 
     Args:
-        ann_file: the json file.
-        img_dir: folder that the file names in it are relative to.
+        ann_file: the json file, or a list of them.
+        img_dir: folder that the file names in it are relative to; for several files one folder, or one for each.
         data_root: put before ``ann_file`` and ``img_dir`` where these are relative.
         classes: names of the categories that take part, in the order of the labels; ``'voc'`` for the 20 of
             PASCAL VOC in VOC's order; None for all categories in the file's order.
@@ -50,8 +51,8 @@ class CocoInstanceDataset(SampleDataset):
 
     def __init__(
         self,
-        ann_file: str,
-        img_dir: str,
+        ann_file: str | Sequence[str],
+        img_dir: str | Sequence[str],
         data_root: str = "",
         classes: str | Sequence[str] | None = None,
         pipeline: Sequence[Mapping[str, Any] | Callable] = (),
@@ -64,9 +65,9 @@ class CocoInstanceDataset(SampleDataset):
         allow_outside: bool = False,
     ) -> None:
         super().__init__(pipeline, None, test_mode, on_unreadable)
-        self.ann_file, self.img_dir = os.path.join(data_root, ann_file), os.path.join(data_root, img_dir)
-        self.folder = ImageFolder(self.img_dir, exif, allow_outside)
-        self.file = read_instances(self.ann_file, self.folder, lambda known: choose_classes(classes, known))
+        self.sources = list_sources(ann_file, img_dir, data_root, exif, allow_outside)
+        self.ann_file = ", ".join(source.path for source in self.sources)
+        self.file = read_instances(self.sources, lambda known: choose_classes(classes, known), not test_mode)
         self.classes, self.category_ids = list(self.file.info.classes), list(self.file.info.category_ids)
         drop_empty = not test_mode if only_with_instances is None else only_with_instances
         counts = ~self.file.crowd & ~(self.file.area < min_area)  # an unknown area is large enough
@@ -74,7 +75,13 @@ class CocoInstanceDataset(SampleDataset):
         self._places = places[:max_images]
         if not self._places:
             fault = f"no image has an instance of {', '.join(self.classes[:5])}, so there is nothing to learn from"
-            raise AnnotationError(self.ann_file, [fault])
+            raise AnnotationError(self.ann_file, ["; ".join([fault, *self.file.notices])])
+        log_notices(self.ann_file, self.file.summary(self._places), self.file.notices)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The annotation files."""
+        return tuple(source.path for source in self.sources)
 
     def __len__(self) -> int:
         """Number of images."""
@@ -89,7 +96,7 @@ class CocoInstanceDataset(SampleDataset):
         """Image, masks of all instances of the classes, and the ignore mask of crowds."""
         i = self._places[index]
         entry, rows = self.file.images[i], self.file.rows(i)
-        image = self.folder.load(entry.file_name, entry.size, self.ann_file)
+        image = entry.load()
         masks, crowd = decode_masks(self.file.masks(i), entry.size), self.file.crowd[rows]
         return Sample(
             image=image,

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from aemm.datasets.base import SampleDataset
-from aemm.formats.coco import KeypointFile, read_keypoints
-from aemm.formats.coco_checks import CategoryChoice
+from aemm.formats.categories import CategoryChoice
 from aemm.formats.files import AnnotationError
-from aemm.formats.image_folder import ImageFolder
+from aemm.formats.keypoint_file import KeypointFile, read_keypoints
+from aemm.formats.listed import list_sources
+from aemm.formats.notices import log_notices
 from aemm.formats.orientation import Exif
 from aemm.records import DatasetInfo, check_choice
 from aemm.registry import DATASETS
@@ -27,11 +27,12 @@ class CocoPoseDataset(SampleDataset):
     """Keypoints of all people of an image, from a file in COCO's keypoint format.
 
     People whom ``ignore`` names become the sample's mask of that name, by polygon, RLE, or box. The file
-    is checked when it is loaded, and all its faults are reported together.
+    is checked when it is loaded, and all its faults are reported together. Several files become one set, whose parts
+    metrics tell apart. In evaluation a file without annotations is one whose labels are withheld.
 
     Args:
-        ann_file: the json file.
-        img_dir: folder that the file names in it are relative to.
+        ann_file: the json file, or a list of them.
+        img_dir: folder that the file names in it are relative to; for several files one folder, or one for each.
         data_root: put before ``ann_file`` and ``img_dir`` where these are relative.
         skeleton: the keypoint set; None = COCO's.
         pipeline: transforms.
@@ -62,8 +63,8 @@ class CocoPoseDataset(SampleDataset):
 
     def __init__(
         self,
-        ann_file: str,
-        img_dir: str,
+        ann_file: str | Sequence[str],
+        img_dir: str | Sequence[str],
         data_root: str = "",
         skeleton: str | Mapping[str, Any] | Skeleton | None = None,
         pipeline: Sequence[Mapping[str, Any] | Callable] = (),
@@ -81,18 +82,19 @@ class CocoPoseDataset(SampleDataset):
         if isinstance(ignore, str) or set(ignore) - {"crowd", "unlabelled"}:
             raise ValueError(f"ignore must list any of 'crowd' and 'unlabelled', got {ignore!r}")
         self.ignore = tuple(ignore)
-        self.ann_file, self.img_dir = os.path.join(data_root, ann_file), os.path.join(data_root, img_dir)
-        self.folder = ImageFolder(self.img_dir, exif, allow_outside)
+        self.sources = list_sources(ann_file, img_dir, data_root, exif, allow_outside)
+        self.ann_file = ", ".join(source.path for source in self.sources)
         choice = CategoryChoice(category, reorder_keypoints)
         self.file = self.read(choice, area_per_box)
         self._places = self._taking_part(images or ("all" if test_mode else "with_keypoints"))
         if not self._places or not (test_mode or self.file.annotated.any()):
             fault = "nobody in it has a keypoint with visibility 1 or 2, so there is nothing to learn from"
-            raise AnnotationError(self.ann_file, [fault])
+            raise AnnotationError(self.ann_file, ["; ".join([fault, *self.file.notices])])
+        log_notices(self.ann_file, self.file.summary(self._places), self.file.notices)
 
     def read(self, choice: CategoryChoice, area_per_box: float | None) -> KeypointFile:
-        """The annotation file, checked."""
-        return read_keypoints(self.ann_file, self.folder, self.keypoint_set, choice, area_per_box)
+        """The annotation files, checked."""
+        return read_keypoints(self.sources, self.keypoint_set, choice, area_per_box, needs_people=not self.test_mode)
 
     def _taking_part(self, images: Images) -> list[int]:
         """The images of the file that are samples."""
@@ -102,6 +104,11 @@ class CocoPoseDataset(SampleDataset):
             return list(every)
         counts = self.file.annotated if images == "with_keypoints" else np.ones(len(self.file.crowd), bool)
         return [i for i in every if counts[self.file.rows(i)].any()]
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The annotation files."""
+        return tuple(source.path for source in self.sources)
 
     def __len__(self) -> int:
         """Number of images."""
@@ -119,7 +126,7 @@ class CocoPoseDataset(SampleDataset):
     def load_image_of(self, i: int) -> Sample:
         """The sample of image ``i`` of the file."""
         entry = self.file.images[i]
-        image = self.folder.load(entry.file_name, entry.size, self.ann_file)
+        image = entry.load()
         known = self.learnt(i)
         return Sample(
             image=image,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from aemm.datasets.coco_pose import CocoPoseDataset
-from aemm.formats.coco import KeypointFile
-from aemm.formats.coco_checks import CategoryChoice
+from aemm.formats.categories import CategoryChoice
 from aemm.formats.crowdpose import AREA_PER_BOX
+from aemm.formats.keypoint_file import KeypointFile
 from aemm.registry import DATASETS
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,10 +11,10 @@ import numpy as np
 from aemm.datasets.base import SampleDataset
 from aemm.datasets.coco_pose import CocoPoseDataset
 from aemm.datasets.transforms.geometric import crop_sample
-from aemm.formats.coco import KeypointFile
-from aemm.formats.coco_checks import CategoryChoice
+from aemm.formats.categories import CategoryChoice
 from aemm.formats.files import AnnotationError
-from aemm.formats.image_folder import ImageFolder
+from aemm.formats.keypoint_file import KeypointFile
+from aemm.formats.listed import list_sources, only_source
 from aemm.formats.mpii import GroupEntry, read_mpii
 from aemm.formats.orientation import Exif
 from aemm.ops.boxes import body_box, box_mask, group_box
@@ -93,7 +92,8 @@ class MpiiDataset(CocoPoseDataset):
 
     def read(self, choice: CategoryChoice, area_per_box: float | None) -> KeypointFile:
         """The people of the file, checked; groups and positions stay beside them."""
-        self.mpii = read_mpii(self.ann_file, self.folder, self.keypoint_set, self.by_group, needs_people=True)
+        source = only_source(self.sources, "MpiiDataset")
+        self.mpii = read_mpii(source, self.keypoint_set, self.by_group, needs_people=True)
         return self.mpii.need_people()
 
     def _image_regions(self) -> list[tuple[int, GroupEntry | None]]:
@@ -184,10 +184,14 @@ class MpiiGroupDataset(SampleDataset):
         allow_outside: bool = False,
     ) -> None:
         super().__init__(pipeline, skeleton, test_mode=True)
-        self.ann_file, self.img_dir = os.path.join(data_root, ann_file), os.path.join(data_root, img_dir)
-        self.folder = ImageFolder(self.img_dir, exif, allow_outside)
         self.margin, self.keep_original = margin, keep_original
-        self.mpii = read_mpii(self.ann_file, self.folder, self.keypoint_set, needs_groups=True, needs_people=False)
+        source = only_source(list_sources(ann_file, img_dir, data_root, exif, allow_outside), "MpiiGroupDataset")
+        self.mpii = read_mpii(source, self.keypoint_set, needs_groups=True, needs_people=False)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The annotation file."""
+        return (self.mpii.path,)
 
     def __len__(self) -> int:
         """Number of groups."""
@@ -201,8 +205,8 @@ class MpiiGroupDataset(SampleDataset):
     def load(self, index: int) -> Sample:
         """The crop of one group."""
         entry = self.mpii.groups[index]
-        listed = self.mpii.images[entry.image]
-        image, size = self.folder.load(listed.file_name, listed.size, self.ann_file), listed.size
+        image = self.mpii.images[entry.image].load()
+        size = image.shape[:2]
         original = image if self.keep_original else None
         truth = self.mpii.truth(entry)
         sample = Sample(image, entry.group_id, size, original=original, skeleton=self.skeleton, truth=truth)

@@ -25,8 +25,8 @@ class SinglePersonDataset(CocoPoseDataset):
     that :class:`~aemm.evaluation.CocoMetric` measures AP of single people whose boxes are known.
 
     Args:
-        ann_file: the json file.
-        img_dir: folder that the file names in it are relative to.
+        ann_file: the json file, or a list of them.
+        img_dir: folder that the file names in it are relative to; for several files one folder, or one for each.
         data_root: put before ``ann_file`` and ``img_dir`` where these are relative.
         min_keypoints: people with fewer annotated keypoints are left out.
         skeleton: the keypoint set.
@@ -42,8 +42,8 @@ class SinglePersonDataset(CocoPoseDataset):
 
     def __init__(
         self,
-        ann_file: str,
-        img_dir: str,
+        ann_file: str | Sequence[str],
+        img_dir: str | Sequence[str],
         data_root: str = "",
         min_keypoints: int = 1,
         skeleton: str | Mapping[str, Any] | Skeleton = "coco",
@@ -80,7 +80,7 @@ class SinglePersonDataset(CocoPoseDataset):
         i, row = self._people[index]
         entry = self.file.images[i]
         return Sample(
-            image=self.folder.load(entry.file_name, entry.size, self.ann_file),
+            image=entry.load(),
             image_id=self.file.ids[row],
             image_size=entry.size,
             keypoints=self.file.keypoints[row : row + 1].astype(np.float32),

@@ -60,6 +60,11 @@ class VocInstanceDataset(SampleDataset):
         self.classes = VOC_CLASSES if with_classes else ("object",)
         self.files = VocFiles(data_root, image_sets, exclude, sbd_dir, with_classes)
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The folder."""
+        return (self.files.data_root,)
+
     def __len__(self) -> int:
         """Number of images."""
         return len(self.files.names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import ClassVar
 
 from mmengine.evaluator import BaseMetric
@@ -12,6 +13,27 @@ from aemm.records import DatasetInfo, Instances, Truth
 from aemm.structures import Batch
 
 Pair = tuple[Truth, Instances]
+
+
+def short_names(paths: Sequence[str]) -> dict[str, str]:
+    """Names that tell files apart: that of the file, or as much of the path as it takes.
+
+    >>> short_names(["data/a.json", "data/b.json"])
+    {'data/a.json': 'a', 'data/b.json': 'b'}
+    >>> list(short_names(["data/a/people.json", "data/b/people.json"]).values())
+    ['a', 'b']
+    """
+    steps = [PurePath(path).with_suffix("").parts if path else () for path in paths]
+    names = [step[-1] if step else "" for step in steps]
+    if len(set(names)) < len(names):
+        while len({step[:1] for step in steps}) == 1 and all(len(step) > 1 for step in steps):
+            steps = [step[1:] for step in steps]
+        while len({step[-1:] for step in steps}) == 1 and all(len(step) > 1 for step in steps):
+            steps = [step[:-1] for step in steps]
+        names = ["/".join(step) for step in steps]
+    if len(set(names)) < len(names) or not all(names):
+        names = [f"part {n}" for n in range(1, len(paths) + 1)]
+    return dict(zip(paths, names, strict=True))
 
 
 class PairMetric(BaseMetric):
@@ -79,6 +101,8 @@ class PairMetric(BaseMetric):
     def compute_metrics(self, results: list[Pair]) -> dict[str, float]:
         """The figures of all images seen; an image that came twice counts once.
 
+        Where they come from several files, the figures of each follow as ``FILE/NAME``.
+
         Where the labels are withheld there is nothing to report, and the log says so.
         """
         pairs = list({(truth.part, truth.image_id): (truth, found) for truth, found in results}.values())
@@ -91,4 +115,13 @@ class PairMetric(BaseMetric):
             return {}
         if withheld:
             raise ValueError(f"the labels of {withheld} of {len(pairs)} images are withheld; evaluate the others alone")
-        return self.measure(pairs)
+        parts: dict[str, list[Pair]] = {}
+        for truth, found in pairs:
+            parts.setdefault(truth.part, []).append((truth, found))
+        figures = self.measure(pairs)
+        if len(parts) > 1:
+            names = short_names(list(parts))
+            for part, own in parts.items():
+                MMLogger.get_current_instance().info(f"of these, {len(own)} images of {names[part]}:")
+                figures |= {f"{names[part]}/{name}": value for name, value in self.measure(own).items()}
+        return figures

@@ -2,266 +2,228 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
-from aemm.formats.files import AnnotationError
+from aemm.formats.categories import CategoryChoice, category_faults, find_categories, shared_faults
+from aemm.formats.decoders import MAX_PIXELS
 from aemm.formats.image_folder import ImageFolder
-from aemm.formats.names import compare_names
+from aemm.formats.segmentation import has_region, segmentation_faults
+from aemm.formats.values import KnownIds, are_numbers, is_id, is_number, is_whole, repeated, shown
 from aemm.skeletons import Skeleton
 
-
-@dataclass(frozen=True)
-class CategoryChoice:
-    """Which objects of a keypoint file are meant.
-
-    Attributes:
-        category: name of the category, or of several that count as one; None = the only one that has
-            keypoints and annotations.
-        reorder: bring the keypoints of a file into the skeleton's order by their names.
-    """
-
-    category: str | Sequence[str] | None = None
-    reorder: bool = False
+_SHOWN = 5
+_NEEDS_REGION = "needs a segmentation or a bbox to be ignored by, it has neither"
 
 
-class KeypointCategories(NamedTuple):
-    """The categories of a file that carry the keypoints.
-
-    Attributes:
-        ids: their identifiers.
-        name: of the objects.
-        order: for each keypoint of the skeleton its place in the file; None = as they stand.
-    """
-
-    ids: tuple[Any, ...]
-    name: str
-    order: list[int] | None
-
-
-def _numbers(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(
-        isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in value
-    )
-
-
-def _repeated(ids: Iterable[Any]) -> list[Any]:
-    return [key for key, count in Counter(map(_hashable, ids)).items() if count > 1]
+def image_faults(images: Sequence[Mapping[str, Any]], folder: ImageFolder) -> list[str]:
+    """What is wrong with the image entries: ids, names, sizes, and files that are not there."""
+    faults = [f"images: id {key!r} stands there more than once" for key in _repeated_ids(images)]
+    names = []
+    for n, image in enumerate(images):
+        if not is_id(image.get("id")) and "id" in image:
+            faults.append(f"images[{n}]: id must be a number or text, got {shown(image['id'])}")
+        if lacking := [key for key in ("id", "file_name", "width", "height") if key not in image]:
+            faults.append(f"image {shown(image.get('id', image.get('file_name')))}: {', '.join(lacking)} missing")
+            continue
+        where, name = f"image {shown(image['id'])}", image["file_name"]
+        names += [name] if isinstance(name, str) else []
+        if not isinstance(name, str):
+            faults.append(f"{where}: file_name must be text, got {shown(name)}")
+        faults += [f"{where}: {fault}" for fault in _size_faults(image)]
+        index = image.get("crowdIndex")
+        if index is not None and not (is_number(index) and 0 <= index <= 1):
+            faults.append(f"{where}: crowdIndex must be a number from 0 to 1, got {shown(index)}")
+    return faults + folder.faults(names)
 
 
-def _repeated_ids(annotations: Iterable[Mapping[str, Any]]) -> list[str]:
-    return [f"annotations: id {key} stands there more than once" for key in _repeated(a.get("id") for a in annotations)]
+def _size_faults(image: Mapping[str, Any]) -> Iterator[str]:
+    width, height = image["width"], image["height"]
+    for side, value in (("width", width), ("height", height)):
+        if not is_whole(value) or value < 1:
+            yield f"{side} must be a whole positive number of pixels, got {shown(value)}"
+            return
+    if width * height > MAX_PIXELS:
+        yield f"it is {width}x{height}, images of up to {MAX_PIXELS} pixels are read"
 
 
-def _hashable(key: Any) -> Any:
-    return key if isinstance(key, int | str | float | None) else repr(key)
+def _repeated_ids(rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    return repeated([key for row in rows if is_id(key := row.get("id"))])
 
 
-def _chosen(data: Mapping[str, Any], choice: CategoryChoice) -> list[dict[str, Any]]:
-    """The categories that take part; where none is chosen, those with keypoint names that are used."""
-    named = [c for c in data["categories"] if c.get("keypoints")]
-    if choice.category is not None:
-        wanted = [choice.category] if isinstance(choice.category, str) else list(choice.category)
-        return [c for c in named if c.get("name") in wanted]
-    count = Counter(_hashable(a.get("category_id")) for a in data["annotations"])
-    used = [c for c in named if count[_hashable(c.get("id"))]]
-    return used or named[:1]
+def _split_people(data: Mapping[str, Any]) -> list[str]:
+    """Files that are listed several times, with annotations each time."""
+    names = {image["id"]: os.path.normpath(image["file_name"]) for image in data["images"]}
+    used = [names[key] for key in dict.fromkeys(row["image_id"] for row in data["annotations"])]
+    twice = repeated(used)
+    if not twice:
+        return []
+    listed = ", ".join(map(repr, twice[:_SHOWN]))
+    return [
+        f"images: {len(twice)} files are listed under several ids and annotated under each, such as {listed}; the "
+        "annotations of one would be background to the others: bring them under one id"
+    ]
 
 
-def keypoint_categories(data: Mapping[str, Any], skeleton: Skeleton, choice: CategoryChoice) -> KeypointCategories:
-    """The categories of a checked file that carry keypoints of ``skeleton``."""
-    chosen = _chosen(data, choice)
-    order = compare_names(chosen[0]["keypoints"], skeleton).order if choice.reorder else None
-    return KeypointCategories(tuple(c["id"] for c in chosen), str(chosen[0].get("name")), order)
-
-
-def category_faults(data: Mapping[str, Any], skeleton: Skeleton, choice: CategoryChoice) -> list[str]:
-    """What keeps the categories from carrying keypoints of ``skeleton``."""
-    categories = data["categories"]
-    named = [c for c in categories if c.get("keypoints")]
-    if not named:
-        names = [c.get("name") for c in categories[:5]]
-        return [f"categories: none of {names} has 'keypoints', a list of {len(skeleton)} keypoint names"]
-    chosen = _chosen(data, choice)
-    known = [c.get("name") for c in named]
-    if not chosen:
-        return [f"categories: category={choice.category!r} is none of those with keypoints, {known}"]
-    faults = []
-    if choice.category is None and len(chosen) > 1:
-        count = Counter(_hashable(a.get("category_id")) for a in data["annotations"])
-        listed = ", ".join(f"{c.get('name')!r} ({count[_hashable(c.get('id'))]} annotations)" for c in chosen)
-        names = [c.get("name") for c in chosen]
-        faults.append(
-            f"categories: {len(chosen)} name keypoints and have annotations: {listed}; choose one by "
-            f"category={names[0]!r}, or take several as one kind of object by category={names}"
-        )
-    for category in chosen:
-        faults += _keypoint_name_faults(category, skeleton, choice.reorder)
-    return faults
-
-
-def _keypoint_name_faults(category: Mapping[str, Any], skeleton: Skeleton, reorder: bool) -> list[str]:
-    where, names = f"category {category.get('id')}", category["keypoints"]
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        return [f"{where}: keypoints must be a list of names, got {names!r:.80}"]
-    if len(names) != len(skeleton):
-        return [
-            f"{where}: it names {len(names)} keypoints, but the skeleton {skeleton.name!r} has {len(skeleton)}; set "
-            "skeleton to the set that was annotated"
-        ]
-    found = compare_names(names, skeleton)
-    return [] if found.fault is None or (reorder and found.order is not None) else [f"{where}: {found.fault}"]
-
-
-def annotation_faults(annotation: Mapping[str, Any], count: int, needs_area: bool = True) -> list[str]:
-    """What is wrong with one keypoint annotation.
-
-    Args:
-        annotation: as it stands in the file.
-        count: K.
-        needs_area: whether the file must give areas.
-    """
-    where, faults = f"annotation {annotation.get('id')!r}", []
-    box = annotation.get("bbox")
-    if box is not None and (not _numbers(box) or len(box) != 4):
-        faults.append(f"{where}: bbox must be four finite numbers [x, y, width, height], got {box}")
-    if annotation.get("iscrowd"):
-        if box is None and not annotation.get("segmentation"):
-            faults.append(f"{where}: a crowd needs a segmentation or a bbox, it has neither")
-        return faults
-    keypoints = annotation.get("keypoints")
-    if not isinstance(keypoints, list) or len(keypoints) != 3 * count:
-        got = f"{len(keypoints)} numbers" if isinstance(keypoints, list) else repr(keypoints)
-        return [*faults, f"{where}: keypoints must hold 3 x {count} numbers (x, y, visibility), got {got}"]
-    if not _numbers(keypoints):
-        return [*faults, f"{where}: keypoints holds NaN, infinity or something that is no number"]
-    if not set(keypoints[2::3]) <= {0, 1, 2}:
-        faults.append(f"{where}: visibility must be 0, 1 or 2, got {sorted(set(keypoints[2::3]))}")
-    if any(keypoints[2::3]):
-        area = annotation.get("area")
-        if (needs_area or area is not None) and (not _numbers([area]) or not float(area or 0) > 0):
-            faults.append(f"{where}: area must be a positive number of square pixels, got {area!r}; OKS divides by it")
-    elif box is None and not annotation.get("segmentation"):
-        faults.append(
-            f"{where}: a person without keypoints needs a segmentation or a bbox to be ignored by, it has neither"
-        )
-    return faults
-
-
-def image_faults(images: list[dict[str, Any]], folder: ImageFolder) -> list[str]:
-    """What is wrong with the image entries: ids, fields, and files that are not there."""
-    faults = [f"images: id {key} stands there more than once" for key in _repeated(i.get("id") for i in images)]
-    for image in images:
-        lacking = [key for key in ("id", "file_name", "width", "height") if key not in image]
-        if lacking:
-            faults.append(f"image {image.get('id', image.get('file_name'))}: {', '.join(lacking)} missing")
-    return [*faults, *folder.faults(image["file_name"] for image in images if "file_name" in image)]
-
-
-def check_keypoint_file(
-    path: str,
+def keypoint_faults(
     data: Mapping[str, Any],
     skeleton: Skeleton,
     folder: ImageFolder,
     choice: CategoryChoice,
     needs_area: bool = True,
-) -> None:
+) -> list[str]:
     """Check a keypoint file against its skeleton and its image folder.
 
     Args:
-        path: for the message.
         data: the file's contents.
         skeleton: the keypoint set it must hold.
-        folder: where the images are.
+        folder: of the images.
         choice: which category is meant.
         needs_area: whether the file must give areas.
-
-    Raises:
-        AnnotationError: with every fault found.
     """
-    faults = category_faults(data, skeleton, choice) + image_faults(data["images"], folder)
-    known = {_hashable(image.get("id")) for image in data["images"]}
-    meant = {_hashable(c.get("id")) for c in _chosen(data, choice)}
-    skeletal = {_hashable(c.get("id")) for c in data["categories"] if c.get("keypoints")}
-    faults += _repeated_ids(data["annotations"])
-    for annotation in data["annotations"]:
-        where, category = f"annotation {annotation.get('id')!r}", annotation.get("category_id")
-        if _hashable(annotation.get("image_id")) not in known:
-            faults.append(f"{where}: image_id {annotation.get('image_id')!r} is not among the images")
-        if _hashable(category) in meant:
-            faults += annotation_faults(annotation, len(skeleton), needs_area)
-        elif _hashable(category) not in skeletal and any(annotation.get("keypoints") or ()):
-            faults.append(f"{where}: it has keypoints, but category {category!r} names none")
-    if faults:
-        raise AnnotationError(path, faults)
+    of_categories = category_faults(data, skeleton, choice)
+    meant = set() if of_categories else set(find_categories(data, skeleton, choice).ids)
+    silent = {c["id"] for c in data["categories"] if is_id(c.get("id")) and not c.get("keypoints")}
+
+    def check(annotation: Mapping[str, Any], size: tuple[int, int]) -> list[str]:
+        category = annotation["category_id"]
+        if category in meant:
+            return annotation_faults(annotation, len(skeleton), size, needs_area)
+        points = annotation.get("keypoints")
+        if category in silent and isinstance(points, list) and any(points):
+            return [f"it has keypoints, but category {category!r} names none"]
+        return []
+
+    return of_categories + _file_faults(data, folder, check)
 
 
-def _polygon_faults(polygons: list[Any], where: str) -> list[str]:
+def instance_faults(data: Mapping[str, Any], folder: ImageFolder) -> list[str]:
+    """Check images, categories and masks of a COCO-format file.
+
+    Args:
+        data: the file's contents.
+        folder: of the images.
+    """
+    faults = shared_faults(data["categories"])
+    if not data["categories"]:
+        faults.append("categories: there is none, expected a list of id and name")
+    return faults + _file_faults(data, folder, mask_faults)
+
+
+def _file_faults(
+    data: Mapping[str, Any],
+    folder: ImageFolder,
+    check: Callable[[Mapping[str, Any], tuple[int, int]], list[str]],
+) -> list[str]:
+    """Faults of images and annotations; ``check`` looks at an annotation whose references are right."""
+    faults = image_faults(data["images"], folder)
+    rows = data["annotations"]
+    sizes = {
+        image["id"]: (image["height"], image["width"])
+        for image in data["images"]
+        if is_id(image.get("id")) and {"height", "width"} <= image.keys() and not any(_size_faults(image))
+    }
+    images = KnownIds("image_id", "images", (image.get("id") for image in data["images"]))
+    categories = KnownIds("category_id", "categories", (c.get("id") for c in data["categories"]))
+    faults += [f"annotations: id {key!r} stands there more than once" for key in _repeated_ids(rows)]
+    for n, row in enumerate(rows):
+        key = row.get("id")
+        where = f"annotation {key!r}" if is_id(key) else f"annotations[{n}]"
+        if not is_id(key):
+            faults.append(f"{where}: id must be a number or text, got {shown(key)}; number them from 1")
+        wrong = [fault for known in (images, categories) if (fault := known.fault(row))]
+        wrong += _common_faults(row)
+        if not wrong and (size := sizes.get(row["image_id"])):
+            wrong = check(row, size)
+        faults += [f"{where}: {fault}" for fault in wrong]
+    return faults or _split_people(data)
+
+
+def _common_faults(row: Mapping[str, Any]) -> list[str]:
+    """What is wrong with fields that all kinds of annotations share."""
     faults = []
-    for n, polygon in enumerate(polygons):
-        if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
-            got = f"{len(polygon)} numbers" if isinstance(polygon, list) else repr(polygon)
-            faults.append(f"{where}: polygon {n} needs three points or more, x and y of each, got {got}")
-        elif not _numbers(polygon):
-            faults.append(f"{where}: polygon {n} holds NaN, infinity or something that is no number")
+    box, crowd = row.get("bbox"), row.get("iscrowd")
+    if box is not None and box != []:
+        if not are_numbers(box) or len(box) != 4:
+            faults.append(f"bbox must be four finite numbers [x, y, width, height], got {shown(box)}")
+        elif box[2] < 0 or box[3] < 0:
+            faults.append(f"bbox must be [x, y, width, height] with sizes of 0 or more, got {box}")
+    if isinstance(crowd, str | list | dict) or crowd not in (0, 1, None):
+        faults.append(f"iscrowd must be 0 or 1, got {shown(crowd)}")
+    area = row.get("area")
+    if area is not None and not (is_number(area) and area >= 0):
+        faults.append(f"area must be a positive number of square pixels, got {shown(area)}")
     return faults
 
 
+def annotation_faults(
+    annotation: Mapping[str, Any], count: int, size: tuple[int, int], needs_area: bool = True
+) -> list[str]:
+    """What is wrong with one keypoint annotation whose references and common fields are right.
+
+    Args:
+        annotation: as it stands in the file.
+        count: K.
+        size: ``(height, width)`` of its image.
+        needs_area: whether the file must give areas.
+    """
+    crowd, points = annotation.get("iscrowd"), annotation.get("keypoints")
+    head = annotation.get("head_box")
+    faults = [] if head is None or (are_numbers(head) and len(head) == 4) else [f"head_box must be xyxy, got {head}"]
+    if points or not crowd:
+        if not isinstance(points, list) or len(points) != 3 * count:
+            got = f"{len(points)} numbers" if isinstance(points, list) else shown(points)
+            return [*faults, f"keypoints must hold 3 x {count} numbers (x, y, visibility), got {got}"]
+        if not are_numbers(points):
+            stranger = next(value for value in points if not are_numbers([value]))
+            return [
+                *faults,
+                f"keypoints holds NaN, infinity, a number too large or something that is no number: {shown(stranger)}",
+            ]
+        if not set(points[2::3]) <= {0, 1, 2}:
+            return [*faults, f"visibility must be 0, 1 or 2, got {sorted(set(points[2::3]))}"]
+    if not crowd and any(points[2::3] if points else ()):
+        return [*faults, *_labelled_faults(annotation, needs_area)]
+    return faults + _unlabelled_faults(annotation, size)
+
+
+def _labelled_faults(annotation: Mapping[str, Any], needs_area: bool) -> Iterator[str]:
+    """What is wrong with somebody to learn from."""
+    points, area = annotation["keypoints"], annotation.get("area")
+    xs, ys = ([v for v, seen in zip(points[axis::3], points[2::3], strict=True) if seen] for axis in (0, 1))
+    if len(xs) > 1 and not any(xs) and not any(ys):
+        yield f"all its {len(xs)} keypoints lie at (0, 0); where nothing is annotated, visibility must be 0"
+    if area == 0 or (area is None and needs_area):
+        yield (
+            f"area must be a positive number of square pixels, got {area!r}; OKS divides by it (area_per_box=1.0 takes "
+            "that of the box where the file gives none)"
+        )
+    elif area is None:
+        box = annotation.get("bbox") or [0, 0, max(xs) - min(xs), max(ys) - min(ys)]
+        if not box[2] * box[3] > 0:
+            yield f"it has no area, and its box of {box[2]} x {box[3]} pixels gives none; OKS divides by it"
+
+
+def _unlabelled_faults(annotation: Mapping[str, Any], size: tuple[int, int]) -> list[str]:
+    """What is wrong with a crowd, or with somebody without keypoints: a region that is ignored."""
+    region = annotation.get("segmentation")
+    if has_region(region):
+        return segmentation_faults(region, size)
+    if not annotation.get("bbox"):
+        who = "a crowd" if annotation.get("iscrowd") else "a person without keypoints"
+        return [f"{who} {_NEEDS_REGION}"]
+    return []
+
+
 def mask_faults(annotation: Mapping[str, Any], size: tuple[int, int]) -> list[str]:
-    """What is wrong with the segmentation of one annotation.
+    """What is wrong with the mask of one annotation.
 
     Args:
         annotation: as it stands in the file.
         size: ``(height, width)`` of its image.
     """
-    where, segmentation = f"annotation {annotation.get('id')}", annotation.get("segmentation")
+    segmentation = annotation.get("segmentation")
     if not segmentation:
-        return [f"{where}: segmentation must be polygons or run lengths, got {segmentation!r}"]
-    if isinstance(segmentation, list):
-        return _polygon_faults(segmentation, where)
-    if not isinstance(segmentation, Mapping) or not {"size", "counts"} <= segmentation.keys():
-        return [f"{where}: segmentation must be a list of polygons or a dict of size and counts"]
-    if tuple(segmentation["size"]) != size:
-        return [
-            f"{where}: the run lengths are of size {list(segmentation['size'])}, but the image's height and width are "
-            f"{list(size)}"
-        ]
-    counts = segmentation["counts"]
-    if isinstance(counts, list) and sum(counts) != size[0] * size[1]:
-        return [f"{where}: the run lengths add up to {sum(counts)}, expected {size[0]} x {size[1]} pixels"]
-    return []
-
-
-def check_instance_file(path: str, data: Mapping[str, Any], folder: ImageFolder) -> None:
-    """Check images, categories and masks of a COCO-format file.
-
-    Args:
-        path: for the message.
-        data: the file's contents.
-        folder: where the images are.
-
-    Raises:
-        AnnotationError: with every fault found.
-    """
-    faults = image_faults(data["images"], folder)
-    sizes = {i["id"]: (i["height"], i["width"]) for i in data["images"] if {"id", "height", "width"} <= i.keys()}
-    categories = {category.get("id") for category in data["categories"]}
-    if not categories:
-        faults.append("categories: there is none, expected a list of id and name")
-    faults += [
-        f"annotations: id {key} stands there more than once"
-        for key in _repeated(a.get("id") for a in data["annotations"])
-    ]
-    for annotation in data["annotations"]:
-        key, image, category = (annotation.get(name) for name in ("id", "image_id", "category_id"))
-        if category not in categories:
-            faults.append(f"annotation {key}: category_id {category} is not among the categories")
-        if image not in sizes:
-            faults.append(f"annotation {key}: image_id {image} is not among the images")
-        else:
-            faults += mask_faults(annotation, sizes[image])
-    if faults:
-        raise AnnotationError(path, faults)
+        return [f"segmentation must be polygons or run lengths, got {shown(segmentation)}"]
+    return segmentation_faults(segmentation, size)

@@ -24,36 +24,52 @@ class AnnotationError(ValueError):
         super().__init__(f"{path} has {count}:\n{listed}{more}")
 
 
-def read_json(path: str, needed: Iterable[str]) -> dict[str, Any]:
+def read_json(path: str, needed: Iterable[str], optional: Iterable[str] = ()) -> dict[str, Any]:
     """A json file as a dict, whatever its name ends in; a byte order mark is passed over.
 
     Args:
         path: read through mmengine's file backends.
-        needed: keys it must hold, each a list.
+        needed: keys it must hold, each a list of objects.
+        optional: keys that are such lists where they are there; null counts as left out.
 
     Raises:
         FileNotFoundError: there is no such file.
         AnnotationError: it is no json object, or lacks a key.
     """
     needed = tuple(needed)
-    try:
-        data = json.loads(bytes(fileio.get(path)).decode("utf-8-sig"))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"annotation file {path} does not exist; set ann_file (and data_root)") from None
-    except (ValueError, RecursionError) as error:
-        raise AnnotationError(path, [f"not valid json: {error}"]) from error
+    data = _parsed(path)
     if not isinstance(data, dict):
         raise AnnotationError(path, [f"expected a json object with {', '.join(needed)}, got a {type(data).__name__}"])
-    faults = [f"key {key!r} is missing, expected a list" for key in needed if not isinstance(data.get(key), list)]
-    if faults:
-        raise AnnotationError(path, faults)
-    for key in needed:
-        strangers = [f"{key}[{n}]" for n, entry in enumerate(data[key]) if not isinstance(entry, dict)]
-        if strangers:
-            faults.append(f"{key}: every entry must be an object, but {', '.join(strangers[:5])} are not")
+    there = [key for key in optional if key not in needed and data.get(key) is not None]
+    faults = [fault for key in (*needed, *there) for fault in _list_faults(data, key)]
     if faults:
         raise AnnotationError(path, faults)
     return data
+
+
+def _list_faults(data: dict[str, Any], key: str) -> list[str]:
+    if key not in data:
+        return [f"key {key!r} is missing, expected a list"]
+    entries = data[key]
+    if not isinstance(entries, list):
+        return [f"key {key!r} must hold a list, got {entries!r:.60}"]
+    strangers = [f"{key}[{n}]" for n, entry in enumerate(entries) if not isinstance(entry, dict)]
+    return [f"{key}: every entry must be an object, but {', '.join(strangers[:5])} are not"] if strangers else []
+
+
+def _parsed(path: str) -> Any:
+    try:
+        return json.loads(bytes(fileio.get(path)).decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"annotation file {path} does not exist; set ann_file (and data_root)") from None
+    except UnicodeDecodeError as error:
+        fault = (
+            f"not UTF-8 text (byte 0x{error.object[error.start]:02x} at {error.start}); it was written in another "
+            "encoding, such as latin-1, or is no json file: save it as UTF-8"
+        )
+        raise AnnotationError(path, [fault]) from error
+    except (ValueError, RecursionError) as error:
+        raise AnnotationError(path, [f"not valid json: {error}"]) from error
 
 
 def write_json(path: str | Path, data: Any) -> None:

@@ -6,10 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from mmengine.fileio import get_file_backend
+from mmengine.fileio.backends import LocalBackend
 
+from aemm.formats.absent import absent_names, describe_absent
 from aemm.formats.image import load_annotated_image
 from aemm.formats.orientation import Exif
-from aemm.formats.paths import absent_files, describe_absent, resolve_inside
+from aemm.formats.paths import resolve_inside
+
+_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,9 @@ class ImageFolder:
                 inside.append(name)
             except ValueError as error:
                 faults.append(f"images: {error}")
-        if absent := absent_files(self.path, inside):
+        if len(faults) > _SHOWN:
+            faults[_SHOWN:] = [f"images: {len(faults) - _SHOWN} more file names lead out of the folder"]
+        if isinstance(get_file_backend(self.path), LocalBackend) and (absent := absent_names(self.path, inside)):
             faults.append(describe_absent(self.path, absent, len(inside)))
         return faults
 

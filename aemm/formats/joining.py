@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from aemm.formats.coco import LISTS
 from aemm.formats.files import AnnotationError, read_json
+from aemm.formats.listed import LISTS
 
 
 class Joined(NamedTuple):

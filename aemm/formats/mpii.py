@@ -12,10 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aemm.formats.coco import ImageEntry, KeypointFile, describe_set, image_entry, select_keypoints
-from aemm.formats.coco_checks import image_faults
+from aemm.formats.categories import CategoryChoice
+from aemm.formats.coco import describe_set
+from aemm.formats.coco_checks import image_faults, keypoint_faults
 from aemm.formats.files import AnnotationError, read_json
-from aemm.formats.image_folder import ImageFolder
+from aemm.formats.keypoint_file import KeypointFile, select_keypoints
+from aemm.formats.listed import LISTS, ImageEntry, Listed, Source
+from aemm.formats.values import LARGEST, KnownIds, are_numbers, identifier, is_id, is_number, repeated, shown
 from aemm.records import DatasetInfo, Group, ImageId, Truth
 from aemm.skeletons import Skeleton
 
@@ -88,31 +91,50 @@ class MpiiFile:
 _PER_PERSON = ("labels", "area", "boxes", "crowd", "head_sizes")
 
 
-def _group_faults(groups: Sequence[Mapping[str, Any]], images: set[Any]) -> list[str]:
+def _group_faults(groups: Sequence[Mapping[str, Any]], images: Sequence[Mapping[str, Any]]) -> list[str]:
     faults = []
-    for group in groups:
-        where = f"group {group.get('id')}"
-        if group.get("image_id") not in images:
-            faults.append(f"{where}: image_id {group.get('image_id')} is not among the images")
-        try:
-            rectangle = np.asarray(group.get("rectangle", ()), float)
-        except (TypeError, ValueError):
-            rectangle = np.zeros(0)
-        if rectangle.shape != (4,) or not np.isfinite(rectangle).all() or not (rectangle[2:] >= rectangle[:2]).all():
-            faults.append(f"{where}: rectangle must be x1, y1, x2, y2 of two corners, got {group.get('rectangle')}")
-        if not isinstance(group.get("scale"), int | float) or not group["scale"] > 0:
-            faults.append(f"{where}: scale must be a positive number, got {group.get('scale')}")
-    if len({group.get("id") for group in groups}) < len(groups):
+    known = KnownIds("image_id", "images", (image.get("id") for image in images))
+    for n, group in enumerate(groups):
+        key = group.get("id")
+        where = f"group {key!r}" if is_id(key) else f"groups[{n}]"
+        if not is_id(key):
+            faults.append(f"{where}: id must be a number or text, got {shown(key)}")
+        if fault := known.fault(group):
+            faults.append(f"{where}: {fault}")
+        box, scale = group.get("rectangle"), group.get("scale")
+        if not _is_pair_of_corners(box):
+            faults.append(f"{where}: rectangle must be x1, y1, x2, y2 of two corners, got {shown(box)}")
+        if not is_number(scale) or not 0 < scale < LARGEST:
+            faults.append(f"{where}: scale must be a positive number, got {shown(scale)}")
+    if repeated([key for group in groups if is_id(key := group.get("id"))]):
         faults.append("groups: an id stands there more than once")
     return faults
 
 
-def read_mpii(path: str, folder: ImageFolder, skeleton: Skeleton, needs_groups: bool, needs_people: bool) -> MpiiFile:
+def _is_pair_of_corners(box: Any) -> bool:
+    return are_numbers(box) and len(box) == 4 and box[0] <= box[2] and box[1] <= box[3]
+
+
+def _person_faults(people: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is wrong with what MPII adds to COCO's keys."""
+    faults = []
+    for person in people:
+        where, position = f"annotation {person.get('id')!r}", person.get("objpos")
+        scale, members = person.get("scale"), person.get("group_ids", [])
+        if position and not (are_numbers(position) and len(position) == 2):
+            faults.append(f"{where}: objpos must be x, y, got {shown(position)}")
+        if scale is not None and not (is_number(scale) and 0 <= scale < LARGEST):
+            faults.append(f"{where}: scale must be a positive number, got {shown(scale)}")
+        if not isinstance(members, list) or not all(map(is_id, members)):
+            faults.append(f"{where}: group_ids must be a list of ids of groups, got {shown(members)}")
+    return faults
+
+
+def read_mpii(source: Source, skeleton: Skeleton, needs_groups: bool, needs_people: bool) -> MpiiFile:
     """A file of people and groups, checked as a whole.
 
     Args:
-        path: of the json file.
-        folder: where the images are.
+        source: the json file and where its images are.
         skeleton: the keypoint set of the people.
         needs_groups: whether the file must list groups.
         needs_people: whether it must list people; else labels may be withheld.
@@ -121,36 +143,42 @@ def read_mpii(path: str, folder: ImageFolder, skeleton: Skeleton, needs_groups: 
         FileNotFoundError: there is no such file.
         AnnotationError: listing every fault.
     """
-    needed = ["images", *(["groups"] if needs_groups else []), *(["annotations", "categories"] if needs_people else [])]
-    data = read_json(path, needed)
-    groups = data.get("groups", []) if needs_groups else []
-    faults = _group_faults(groups, {image.get("id") for image in data["images"]})
-    people: KeypointFile | None = None
-    rows: list[Mapping[str, Any]] = []
-    if needs_people or data.get("annotations"):
-        if faults:
-            raise AnnotationError(path, faults)
-        people, rows = select_keypoints(path, data, folder, skeleton)
-        images = people.images
+    needed = ["images", *(["groups"] if needs_groups else []), *(LISTS[1:] if needs_people else [])]
+    data = read_json(source.path, needed, optional=(*LISTS, "groups"))
+    groups, choice = data.get("groups") or [] if needs_groups else [], CategoryChoice()
+    faults = _group_faults(groups, data["images"])
+    if with_people := bool(needs_people or data.get("annotations")):
+        data.setdefault("categories", [])
+        faults += _person_faults(data["annotations"])
+        faults += keypoint_faults(data, skeleton, source.folder, choice)
     else:
-        if faults := [*image_faults(data["images"], folder), *faults]:
-            raise AnnotationError(path, faults)
-        images = [image_entry(image) for image in data["images"]]
-    place = {image.image_id: n for n, image in enumerate(images)}
+        faults += image_faults(data["images"], source.folder)
+    if faults:
+        raise AnnotationError(source.path, faults)
+    if with_people:
+        part = select_keypoints(source, data, skeleton, choice)
+        people, listed = KeypointFile([part], skeleton), part.listed
+    else:
+        people, listed = None, Listed.of(source, data, [])
+    return MpiiFile(
+        path=source.path,
+        images=listed.images,
+        groups=_group_entries(groups, listed),
+        people=people,
+        positions=np.array([row.get("objpos") or [np.nan] * 2 for row in listed.rows], float).reshape(-1, 2),
+        scales=np.array([row.get("scale") or np.nan for row in listed.rows], float),
+        members=[tuple(map(identifier, row.get("group_ids", ()))) for row in listed.rows],
+    )
+
+
+def _group_entries(groups: Sequence[Mapping[str, Any]], listed: Listed) -> list[GroupEntry]:
+    place = {image.image_id: n for n, image in enumerate(listed.images)}
     entries = []
     for group in groups:
         left, top, right, bottom = (float(v) for v in group["rectangle"])
         where = Group((left, top, right, bottom), float(group["scale"]))
-        entries.append(GroupEntry(group["id"], place[group["image_id"]], where))
-    return MpiiFile(
-        path=path,
-        images=images,
-        groups=entries,
-        people=people,
-        positions=np.array([row.get("objpos") or [np.nan] * 2 for row in rows], float).reshape(-1, 2),
-        scales=np.array([row.get("scale") or np.nan for row in rows], float),
-        members=[tuple(row.get("group_ids", ())) for row in rows],
-    )
+        entries.append(GroupEntry(identifier(group["id"]), place[group["image_id"]], where))
+    return entries
 
 
 def describe_group(group_id: ImageId, image_id: ImageId, group: Group) -> dict[str, Any]:

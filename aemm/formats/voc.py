@@ -12,7 +12,7 @@ from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from aemm.formats.files import AnnotationError
-from aemm.formats.paths import UnreadableImageError
+from aemm.formats.paths import UnreadableImageError, resolve_inside
 from aemm.formats.png import index_fault, read_indices, read_png_header
 
 VOID = 255
@@ -151,7 +151,20 @@ class VocFiles:
         path = os.path.join(self.data_root, path)
         if not fileio.exists(path):
             raise FileNotFoundError(f"image list {path} does not exist; set data_root and image_sets")
-        return [line.split()[0] for line in fileio.get_text(path).splitlines() if line.strip()]
+        try:
+            text = bytes(fileio.get(path)).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise AnnotationError(path, [f"not UTF-8 text, expected names of images, one a line: {error}"]) from error
+        names = [line.split()[0] for line in text.splitlines() if line.strip()]
+        faults = []
+        for name in names:
+            try:
+                resolve_inside(self.data_root, name)
+            except ValueError as error:
+                faults.append(str(error))
+        if faults:
+            raise AnnotationError(path, faults)
+        return names
 
     def _path(self, folder: str, name: str, ending: str = ".png") -> str:
         return os.path.join(self.data_root, folder, name + ending)

@@ -75,17 +75,17 @@ def test_files_that_are_there_are_found_however_they_are_written(folder, names):
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("sub\\b.png", "names have a backslash"),
-        ("images/a.png", r"the names repeat the folder images; set img_dir to the one above"),
-        ("train2017/a.png", "exists; leave the folder out of file_name"),
-        ("A.PNG", "written in another way"),
-        ("sub/A\u0308hre.PNG", "written in another way"),
+        ("sub\\b.png", "file_name separates folders by a backslash"),
+        ("images/a.png", "file_name repeats the folder .images.; set img_dir to"),
+        ("train2017/a.png", "file_name states a folder that is not there; leave it out"),
+        ("A.PNG", "written in other letters"),
+        ("sub/A\u0308hre.PNG", "written in other letters"),
         ("gone.png", r"set img_dir \(and data_root\)"),
     ],
 )
 def test_a_missing_file_shows_where_it_was_looked_for_and_a_hint(folder, name, hint):
     (fault,) = ImageFolder(str(folder)).faults(["a.png", name])
-    assert f"1 of 2 files are not in {folder}, looked for as {folder}/{name}" in fault
+    assert f"1 of 2 files are not in {folder}; looked up: {f'{folder}/{name}'!r}" in fault
     assert re.search(hint, fault)
 
 
@@ -97,7 +97,7 @@ def test_a_folder_that_is_not_there_is_the_cause(tmp_path):
 def test_thousands_of_missing_files_are_counted_not_listed(folder):
     (fault,) = ImageFolder(str(folder)).faults(f"{n}.png" for n in range(5000))
     assert "5000 of 5000 files" in fault
-    assert len(fault) < 600
+    assert len(fault) < 1500
 
 
 def test_each_name_that_leads_out_is_a_fault(folder):

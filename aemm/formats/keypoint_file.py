@@ -1,0 +1,237 @@
+"""Keypoint files in COCO's format, read into flat arrays.
+
+Letters: I images, A annotations of a file, K keypoints, ``H, W`` pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from aemm.formats.categories import (
+    CategoryChoice,
+    find_categories,
+    find_withheld_category,
+    same_names,
+    used_ids,
+)
+from aemm.formats.coco_checks import image_faults, keypoint_faults
+from aemm.formats.files import AnnotationError, read_json
+from aemm.formats.listed import LISTS, Listed, Source
+from aemm.formats.notices import all_crowds, keypoint_notices, twice_annotated
+from aemm.formats.segmentation import Regions, region_mask
+from aemm.ops.boxes import head_sizes
+from aemm.ops.masks import decode_masks
+from aemm.records import DatasetInfo, ImageId, Truth
+from aemm.skeletons import Skeleton
+
+
+class KeypointPart(NamedTuple):
+    """One checked file.
+
+    Attributes:
+        path: of the file.
+        listed: its images and the annotations that take part.
+        category: name and identifier of the objects.
+        notices: what is odd about its categories.
+        others: annotations that do not take part.
+    """
+
+    path: str
+    listed: Listed
+    category: tuple[str, ImageId]
+    notices: list[str]
+    others: int = 0
+
+
+class KeypointFile:
+    """The people (or other objects with keypoints) of COCO-format files, checked and laid out flat.
+
+    Args:
+        parts: the files.
+        skeleton: the keypoint set.
+        area_per_box: area of an instance for which a file gives none, as a share of its box.
+
+    Attributes:
+        images: I entries.
+        info: keypoint set and category.
+        keypoints: ``(A, K, 2)``.
+        visible: ``(A, K) uint8``.
+        area: ``(A,)``.
+        boxes: ``(A, 4)`` xyxy.
+        crowd: ``(A,) bool``.
+        head_sizes: ``(A,)`` pixels, NaN for a person without a head box; None where nobody has one.
+        ids: A identifiers of annotations.
+        notices: what is odd about the files, each with a count.
+        others: how many annotations of other categories were left out.
+    """
+
+    def __init__(self, parts: Sequence[KeypointPart], skeleton: Skeleton, area_per_box: float = 1.0) -> None:
+        listed = Listed.joined([part.listed for part in parts])
+        name, key = parts[0].category
+        self.images, self._first, rows = listed.images, listed.first, listed.rows
+        self.info = DatasetInfo(" + ".join(Path(part.path).stem for part in parts), skeleton, (name,), (key,))
+        points = np.zeros((len(rows), len(skeleton), 3))
+        given = [n for n, annotation in enumerate(rows) if annotation.get("keypoints")]
+        points[given] = np.array([rows[n]["keypoints"] for n in given], float).reshape(-1, len(skeleton), 3)
+        self.keypoints, self.visible = _compact(points[..., :2]), points[..., 2].astype(np.uint8)
+        self.crowd = np.array([bool(a.get("iscrowd")) for a in rows], bool)
+        self.boxes = np.array([_box(a, p) for a, p in zip(rows, points, strict=True)], float).reshape(-1, 4)
+        sides = self.boxes[:, 2:] - self.boxes[:, :2]
+        areas = [a.get("area") or None for a in rows]
+        boxed = (area_per_box * sides.prod(1)).tolist()
+        self.area = np.array([b if a is None else a for a, b in zip(areas, boxed, strict=True)], float)
+        heads = np.array([a.get("head_box") or [np.nan] * 4 for a in rows], float).reshape(-1, 4)
+        self.head_sizes = head_sizes(heads) if np.isfinite(heads).any() else None
+        self.ids = [a["id"] for a in rows]
+        self._regions = Regions(
+            None if known else a.get("segmentation") for a, known in zip(rows, self.annotated, strict=True)
+        )
+        self.others = sum(part.others for part in parts)
+        self.notices = [*_of_parts(parts), *self._find_notices(listed)]
+
+    @property
+    def annotated(self) -> np.ndarray:
+        """Which of the A annotations have keypoints of their own to learn from."""
+        return ~self.crowd & (self.visible > 0).any(1)
+
+    def rows(self, i: int) -> slice:
+        """The annotations of image ``i``."""
+        return slice(int(self._first[i]), int(self._first[i + 1]))
+
+    def region(self, row: int, size: tuple[int, int]) -> np.ndarray:
+        """Where an annotation without keypoints lies, ``(H, W) bool``: its polygons, its run lengths, or its box."""
+        return decode_masks([region_mask(self._regions[row], self.boxes[row], size)], size)[0]
+
+    def truth(self, i: int) -> Truth:
+        """What the file says of image ``i``."""
+        image, rows = self.images[i], self.rows(i)
+        if image.withheld:
+            return image.bare_truth()
+        return Truth(
+            image_id=image.image_id,
+            image_size=image.size,
+            part=image.source.path,
+            keypoints=self.keypoints[rows],
+            visible=self.visible[rows],
+            labels=np.zeros(rows.stop - rows.start, np.int64),
+            area=self.area[rows],
+            boxes=self.boxes[rows],
+            crowd=self.crowd[rows],
+            head_sizes=None if self.head_sizes is None else self.head_sizes[rows],
+            crowd_index=image.crowd_index,
+        )
+
+    def summary(self, taking_part: Sequence[int]) -> str:
+        """What was read and what is left out, with counts.
+
+        Args:
+            taking_part: the images that are used.
+        """
+        withheld = sum(image.withheld for image in self.images)
+        crowds = int(self.crowd.sum())
+        without = int((~self.annotated).sum()) - crowds
+        people = f"{len(self.crowd)} annotations of {self.info.classes[0]!r}, {crowds} of them crowds"
+        text = f"{len(taking_part)} of {len(self.images)} images take part; {people} and {without} without keypoints"
+        text += f"; {self.others} annotations of other categories are left out" if self.others else ""
+        return text + (f"; the labels of {withheld} images are withheld" if withheld else "")
+
+    def _find_notices(self, listed: Listed) -> list[str]:
+        places = np.rint(self.keypoints * (self.visible > 0)[..., None]).astype(np.int64)
+        numbers = listed.numbers().tolist()
+        keys = [
+            (number, seen.tobytes(), place.tobytes()) if known else None
+            for number, place, seen, known in zip(numbers, places, self.visible > 0, self.annotated, strict=True)
+        ]
+        return [
+            *all_crowds(self.crowd),
+            *twice_annotated(keys, self.ids, "people, to the pixel,"),
+            *keypoint_notices(self.keypoints, self.visible, listed.sizes(), listed.rows),
+        ]
+
+
+def _of_parts(parts: Sequence[KeypointPart]) -> list[str]:
+    """What is odd about the categories of several files."""
+    notices = [notice for part in parts for notice in part.notices]
+    keys = list(dict.fromkeys(part.category[1] for part in parts))
+    if len(keys) > 1:
+        notices.append(f"the files number their objects differently, {keys}; results are written under {keys[0]!r}")
+    return notices
+
+
+def _compact(values: np.ndarray) -> np.ndarray:
+    """The same values in float32 where nothing is lost by it, as with whole numbers of pixels."""
+    small = values.astype(np.float32)
+    return small if np.array_equal(small, values) else values
+
+
+def _box(annotation: Mapping[str, Any], points: np.ndarray) -> list[float]:
+    """Box xyxy of an annotation; that of its keypoints where it has none of its own."""
+    if annotation.get("bbox"):
+        x, y, width, height = annotation["bbox"]
+        return [x, y, x + width, y + height]
+    seen = points[points[:, 2] > 0, :2]
+    return [*seen.min(0), *seen.max(0)] if len(seen) else [0.0] * 4
+
+
+def read_keypoints(
+    sources: Sequence[Source],
+    skeleton: Skeleton,
+    choice: CategoryChoice | None = None,
+    area_per_box: float | None = None,
+    needs_people: bool = True,
+) -> KeypointFile:
+    """Keypoint files, each checked as a whole.
+
+    Args:
+        sources: the json files and where their images are.
+        skeleton: the keypoint set they must hold.
+        choice: which category is meant, and what to do about the order of its keypoints.
+        area_per_box: take this share of the box for the area where a file gives none; None = the files
+            must give areas.
+        needs_people: whether a file must hold annotations; else its labels may be withheld.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        AnnotationError: listing every fault.
+    """
+    choice = choice or CategoryChoice()
+    parts = [_read_part(source, skeleton, choice, area_per_box, needs_people) for source in sources]
+    return KeypointFile(parts, skeleton, 1.0 if area_per_box is None else area_per_box)
+
+
+def _read_part(
+    source: Source, skeleton: Skeleton, choice: CategoryChoice, area_per_box: float | None, needs_people: bool
+) -> KeypointPart:
+    data = read_json(source.path, LISTS if needs_people else LISTS[:1], optional=LISTS)
+    if needs_people or data.get("annotations"):
+        faults = keypoint_faults(data, skeleton, source.folder, choice, needs_area=area_per_box is None)
+        if faults:
+            raise AnnotationError(source.path, faults)
+        return select_keypoints(source, data, skeleton, choice)
+    if faults := image_faults(data["images"], source.folder):
+        raise AnnotationError(source.path, faults)
+    return KeypointPart(source.path, Listed.of(source, data, []), find_withheld_category(data, choice), [])
+
+
+def select_keypoints(
+    source: Source, data: Mapping[str, Any], skeleton: Skeleton, choice: CategoryChoice
+) -> KeypointPart:
+    """The objects that are meant, of a checked file, their keypoints in the order of the skeleton."""
+    found = find_categories(data, skeleton, choice)
+    rows = [row for row in data["annotations"] if row["category_id"] in found.orders]
+    for row in rows:
+        order = found.orders[row["category_id"]]
+        if order is not None and row.get("keypoints"):
+            row["keypoints"] = np.reshape(row["keypoints"], (-1, 3))[order].ravel().tolist()
+    chosen = [category for category in data["categories"] if category["id"] in found.orders]
+    return KeypointPart(
+        source.path,
+        Listed.of(source, data, rows),
+        (found.name, found.ids[0]),
+        same_names(chosen, used_ids(data)),
+        len(data["annotations"]) - len(rows),
+    )

@@ -1,0 +1,193 @@
+"""Images and annotations of one COCO-format file, or of several joined, image by image.
+
+Letters: I images, A annotations.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from aemm.formats.image_folder import ImageFolder
+from aemm.formats.orientation import Exif
+from aemm.formats.values import identifier
+from aemm.records import ImageId, Truth
+
+LISTS = ("images", "annotations", "categories")
+
+
+class Source(NamedTuple):
+    """An annotation file and where its images are.
+
+    Attributes:
+        path: of the json file.
+        folder: of the images.
+    """
+
+    path: str
+    folder: ImageFolder
+
+
+def list_sources(
+    ann_file: str | Sequence[str],
+    img_dir: str | Sequence[str],
+    data_root: str = "",
+    exif: Exif | None = None,
+    allow_outside: bool = False,
+) -> list[Source]:
+    """The files that a data set names.
+
+    Args:
+        ann_file: a json file, or several.
+        img_dir: folder of the images, or one for each file.
+        data_root: put before files and folders that are relative.
+        exif: see :class:`~aemm.formats.image_folder.ImageFolder`.
+        allow_outside: file names may lead out of their folder.
+
+    Raises:
+        ValueError: none is named, one is named twice, or folders and files are of different number.
+    """
+    files, folders = _texts("ann_file", ann_file), _texts("img_dir", img_dir)
+    if len(folders) == 1:
+        folders *= len(files)
+    if not files or len(files) != len(folders):
+        raise ValueError(
+            "ann_file must name a file or more, and img_dir one folder or one for each file; got "
+            f"{len(files)} files and {len(folders)} folders"
+        )
+    if len(set(files)) < len(files):
+        raise ValueError(f"ann_file names a file twice, {files}; RepeatDataset repeats one")
+    return [
+        Source(os.path.join(data_root, file), ImageFolder(os.path.join(data_root, folder), exif, allow_outside))
+        for file, folder in zip(files, folders, strict=True)
+    ]
+
+
+def _texts(field: str, value: Any) -> list[str]:
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    if strangers := [entry for entry in values if not isinstance(entry, str | os.PathLike)]:
+        raise ValueError(f"{field} must be a path or a list of paths, got {strangers[0]!r:.80}")
+    return [os.fspath(entry) for entry in values]
+
+
+def only_source(sources: Sequence[Source], who: str) -> Source:
+    """The one file of a data set that reads no more.
+
+    Raises:
+        ValueError: there are several.
+    """
+    if len(sources) > 1:
+        raise ValueError(
+            f"{who} reads one annotation file, got {[source.path for source in sources]}; join several by "
+            f"dict(type='ConcatDataset', datasets=[dict(type={who!r}, ...), ...])"
+        )
+    return sources[0]
+
+
+class ImageEntry(NamedTuple):
+    """One image of a file.
+
+    Attributes:
+        image_id: as the file names it.
+        file_name: relative to the folder of the images.
+        size: ``(height, width)``.
+        source: the file.
+        crowd_index: 0 to 1, where the file gives it.
+        withheld: the file does not say what the image shows.
+    """
+
+    image_id: ImageId
+    file_name: str
+    size: tuple[int, int]
+    source: Source
+    crowd_index: float | None = None
+    withheld: bool = False
+
+    def load(self) -> np.ndarray:
+        """The image ``(H, W, 3) uint8`` RGB.
+
+        Raises:
+            UnreadableImageError: it cannot be read, or has another size.
+        """
+        return self.source.folder.load(self.file_name, self.size, self.source.path)
+
+    def bare_truth(self) -> Truth:
+        """What is known where the labels are withheld."""
+        return Truth(self.image_id, self.size, self.source.path, crowd_index=self.crowd_index)
+
+
+def image_entry(image: Mapping[str, Any], source: Source, withheld: bool = False) -> ImageEntry:
+    """A checked entry of the list of images."""
+    size = (int(image["height"]), int(image["width"]))
+    return ImageEntry(
+        identifier(image["id"]), image["file_name"], size, source, image.get("crowdIndex"), withheld=withheld
+    )
+
+
+class Listed(NamedTuple):
+    """The annotations of files, image by image, each image's in the order of its file.
+
+    Attributes:
+        images: I entries.
+        rows: the A annotations that take part, as they stand in the files.
+        first: ``(I + 1,)``; the annotations of image i are ``first[i]`` to ``first[i + 1]``.
+    """
+
+    images: list[ImageEntry]
+    rows: list[Mapping[str, Any]]
+    first: np.ndarray
+
+    @classmethod
+    def of(cls, source: Source, data: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Listed:
+        """The images of a checked file, and those of its annotations that take part.
+
+        A file without any annotations says nothing of its images.
+        """
+        withheld = not data.get("annotations")
+        images = [image_entry(image, source, withheld) for image in data["images"]]
+        place = {image.image_id: n for n, image in enumerate(images)}
+        of_image = np.array([place[row["image_id"]] for row in rows], np.int64)
+        order = np.argsort(of_image, kind="stable")
+        first = np.searchsorted(of_image[order], np.arange(len(images) + 1))
+        return cls(images, [rows[n] for n in order.tolist()], first)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Listed]) -> Listed:
+        """Several files behind each other; equal identifiers of different files stay apart by their source."""
+        before = np.cumsum([0, *(len(part.rows) for part in parts)])
+        firsts = [part.first[:-1] + start for part, start in zip(parts, before[:-1].tolist(), strict=True)]
+        return cls(
+            [image for part in parts for image in part.images],
+            [row for part in parts for row in part.rows],
+            np.concatenate([*firsts, before[-1:]]),
+        )
+
+    def sizes(self) -> np.ndarray:
+        """Height and width ``(A, 2)`` of each annotation's image."""
+        sizes = np.array([image.size for image in self.images], np.int64).reshape(-1, 2)
+        return np.repeat(sizes, np.diff(self.first), axis=0)
+
+    def numbers(self) -> np.ndarray:
+        """Place ``(A,)`` of each annotation's image."""
+        return np.repeat(np.arange(len(self.images)), np.diff(self.first))
+
+    def slice(self, i: int) -> slice:
+        """The annotations of image ``i``."""
+        return slice(int(self.first[i]), int(self.first[i + 1]))
+
+
+def same_everywhere(field: str, values: Sequence[tuple[str, Any]], remedy: str) -> None:
+    """Raise ``ValueError`` unless the files agree in a field.
+
+    Args:
+        field: what it is, for the message.
+        values: path of each file, and its value.
+        remedy: what to do.
+    """
+    for (path, value), (other_path, other) in pairwise(values):
+        if value != other:
+            raise ValueError(f"{field} of {path} and {other_path} differ: {value!r:.200} and {other!r:.200}; {remedy}")
