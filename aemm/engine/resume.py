@@ -206,6 +206,7 @@ class ResumableRunner(Runner):
         Raises:
             CheckpointError: the optimizer's state is of other parameters.
         """
+        self._resume = True
         try:
             super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
         except (KeyError, ValueError) as error:

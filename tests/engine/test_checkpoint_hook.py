@@ -71,8 +71,8 @@ def _no_random_states(monkeypatch):
 def test_the_name_in_a_config_means_this_hook():
     init_default_scope("aemm")
     assert type(HOOKS.build(dict(type="CheckpointHook", interval=1))) is CheckpointHook
-    faults = config_faults(dict(default_hooks=dict(checkpoint=dict(type="CheckpointHook", intervall=1))))
-    assert faults == ["default_hooks.checkpoint: CheckpointHook has no argument 'intervall'; did you mean 'interval'?"]
+    faults = config_faults(dict(default_hooks=dict(checkpoint=dict(type="CheckpointHook", intervals=1))))
+    assert faults == ["default_hooks.checkpoint: CheckpointHook has no argument 'intervals'; did you mean 'interval'?"]
 
 
 @pytest.mark.parametrize(
