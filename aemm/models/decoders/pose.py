@@ -136,9 +136,7 @@ class PoseDecoder:
         peaks = top_peaks(maps, self.max_peaks, self.threshold, self.window)
         scores, cells, tags = (value.numpy() for value in fetch([peaks.scores, peaks.cells, peaks.tags]))
         picks = [group_by_tags(scores[b], tags[b], self.rules) for b in range(len(batch))]
-        people = [
-            read_picks(scores[b], cells[b], tags[b], pick, self.max_instances) for b, pick in enumerate(picks)
-        ]
+        people = [read_picks(scores[b], cells[b], tags[b], pick, self.max_instances) for b, pick in enumerate(picks)]
         places = [self._places(maps, b, people[b], torch.from_numpy(cells[b])) for b in range(len(batch))]
         arrived = [value.numpy() for value in fetch([value for pair in places for value in pair])]
         pairs = zip(people, arrived[0::2], arrived[1::2], strict=True)
@@ -158,7 +156,7 @@ class PoseDecoder:
         return Maps(clear_padding(maps.heatmaps, batch), maps.tags) if self.padding == "clear" else maps
 
     def _places(self, maps: Maps, b: int, people: Picked, likely: Tensor) -> tuple[Tensor, Tensor]:
-        """Map coordinates ``(N, K, 2)`` of the keypoints of image ``b``, and the heat ``(N, K)`` there, on their device.
+        """Map coordinates ``(N, K, 2)`` of keypoints of image ``b`` and the heat ``(N, K)`` there, on their device.
 
         Args:
             maps: of the batch.
