@@ -26,7 +26,7 @@ def _stack_tag_index(parts: list[Tensor]) -> Tensor:
 def _stack_heatmaps(parts: Sequence[Tensor]) -> SparseMaps:
     """Heatmaps ``(C, h, w)`` of B images as one, packed."""
     arrays = [np.ascontiguousarray(part.numpy()).reshape(-1) for part in parts]
-    cells = [np.flatnonzero(values) for values in arrays]
+    cells = [np.flatnonzero(values != 0) for values in arrays]  # of booleans, several times faster
     values = np.concatenate([values[at] for values, at in zip(arrays, cells, strict=True)])
     flat = np.concatenate([at + i * len(arrays[0]) for i, at in enumerate(cells)])
     shape = (len(parts), *parts[0].shape)

@@ -156,7 +156,7 @@ class PoseDecoder:
         return Maps(clear_padding(maps.heatmaps, batch), maps.tags) if self.padding == "clear" else maps
 
     def _places(self, maps: Maps, b: int, people: Picked, likely: Tensor) -> tuple[Tensor, Tensor]:
-        """Map coordinates ``(N, K, 2)`` of the keypoints of image ``b``, and the heat ``(N, K)`` there.
+        """Map coordinates ``(N, K, 2)`` of keypoints of image ``b`` and the heat ``(N, K)`` there, on their device.
 
         Args:
             maps: of the batch.
