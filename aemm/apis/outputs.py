@@ -75,6 +75,7 @@ class JsonFile:
     def write(self, found: Instances) -> None:
         """Add the instances of an image."""
         self.file.write(self.between + _as_json(found))
+        self.file.flush()
         self.between = ",\n"
 
     def close(self, account: Account, complete: bool) -> None:
