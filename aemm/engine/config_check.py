@@ -124,6 +124,11 @@ def _top_level_faults(cfg: Mapping[str, Any]) -> Iterator[str]:
         yield "randomness: needs a seed; seed=None draws one"
     elif cfg.get("randomness", {}).get("seed") is not None:
         yield from number_faults(cfg["randomness"], "randomness", ("seed",), least=0)
+    if (scope := cfg.get("default_scope") or ours.MODELS.scope) != ours.MODELS.scope:
+        yield (
+            f"default_scope: must be {ours.MODELS.scope!r}, whose registries hold the parts, got {scope!r}; a part of "
+            "another library is named with its scope, as in type='mmdet.ResNet'"
+        )
     level = cfg.get("log_level", "INFO")
     if isinstance(level, str) and not isinstance(logging.getLevelName(level), int):
         yield f"log_level: must be DEBUG, INFO, WARNING or ERROR, got {level!r}"

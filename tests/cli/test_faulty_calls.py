@@ -236,6 +236,8 @@ FAULTS = [
     ("train small.py --work-dir w --cfg-options model.backbone=3", "model.backbone: must be a dict"),
     ("train small.py --work-dir w --cfg-options default_hooks.checkpoint.save_best=coco/XX", "save_best"),
     ("train small.py --work-dir w --cfg-options randomness.seed=x", "randomness.seed: must be a whole number"),
+    ("train small.py --work-dir w --cfg-options default_scope=nope", "default_scope: must be 'aemm'"),
+    ("train small.py --work-dir w --cfg-options model.backbone.width=abc", "width: must be a whole number"),
     ("train small.py --work-dir w --cfg-options log_level=LOUD", "log_level: must be DEBUG"),
     ("train small.py --work-dir w --cfg-options load_from=gone.pth", "gone.pth does not exist"),
     ("train small.py --work-dir w --resume gone.pth", "gone.pth does not exist"),

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from aemm.cli.outcome import ExitCode, is_users, plain_message, run
 from aemm.datasets import UnreadableImageError
+from aemm.engine import signals
 from aemm.geometry import round_up
 from aemm.registry import MODELS, UnknownTypeError
 from tests.end_to_end import ROOT
@@ -126,6 +127,10 @@ def test_the_code_of_the_work_is_the_code_of_the_command():
     with pytest.raises(SystemExit) as caught:
         run(lambda: sys.exit(ExitCode.REQUEUE))
     assert caught.value.code == 75
+
+
+def test_a_training_that_a_signal_stopped_ends_with_the_codes_of_all_commands():
+    assert (signals.REQUEUE, signals.TERMINATED) == (ExitCode.REQUEUE, ExitCode.TERMINATED)
 
 
 def test_the_handler_of_the_caller_comes_back():
