@@ -21,7 +21,8 @@ from mmengine.fileio import LocalBackend
 from mmengine.hooks import runtime_info_hook
 from mmengine.runner import runner as engine_runner
 
-from aemm.engine import build_runner, checkpoint_hook, load_config, run, set_work_dir
+from aemm.cli.outcome import run
+from aemm.engine import build_runner, checkpoint_hook, load_config, set_work_dir
 from aemm.registry import METRICS
 from tests.end_to_end import write_config
 
@@ -150,19 +151,16 @@ def _train(config: Path, folder: Path, fault: Fault, options: dict, session: boo
         runner = build_runner(cfg)
         (folder / "began").touch()
         runner.train()
+        return 0
 
     log = open(folder / "output.txt", "a")  # noqa: SIM115
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)
     events = watch_writing(fault)
-    code = 0
     try:
-        run(main)
+        code = run(main)
     except SystemExit as end:
-        code = end.code or 0
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-        code = 99
+        code = end.code
     (folder / "events.txt").write_text("\n".join(events))
     sys.stdout.flush()
     os._exit(code)
