@@ -163,7 +163,7 @@ class Bench:
         return [f"{times[0]:.1f}", f"{times[1]:.1f}", f"{decoding:.1f}", f"{len(found[0])}"]
 
     def load(self) -> list[str]:
-        """A row of the loading table: how much a batch holds, and how long a core takes to draw and transform an image."""
+        """A row of the loading table: size of a batch, and how long a core takes to draw and transform an image."""
         batch = collate([self.data[i] for i in range(self.network.batch_size)])
         packed = sum(_bytes(t) for t in (batch.images[0], *_parts(batch))) / 1e6
         dense = sum(_bytes(t) for t in (batch.images[0], *_parts(_dense(batch)))) / 1e6
