@@ -22,6 +22,7 @@ from mmengine.runner import Runner
 from aemm.engine.checkpoint_files import LAST, CheckpointFiles, name_last
 from aemm.engine.console import file_only
 from aemm.engine.run_facts import random_states, run_facts
+from aemm.engine.runtime_info import RuntimeInfoHook
 from aemm.formats.checkpoint import part_of, read_checkpoint, settle
 from aemm.registry import HOOKS
 
@@ -145,7 +146,7 @@ class CheckpointHook(EngineCheckpointHook):
             Path of the checkpoint to go on from; None where there is none.
         """
         if self._saved_iter != done:
-            meta = dict(epoch=runner.epoch, iter=done)
+            meta = dict(epoch=runner.epoch, iter=done, stopped=True)
             if not self.by_epoch:
                 self._save_checkpoint_with_step(runner, done, meta)
             elif epoch_ended:
@@ -176,6 +177,9 @@ class CheckpointHook(EngineCheckpointHook):
         before, self.last_ckpt = self.last_ckpt, self._files.path(name)
         runner.message_hub.update_info("last_ckpt", self.last_ckpt)
         self._random = random_states()
+        for hook in runner.hooks:
+            if isinstance(hook, RuntimeInfoHook):
+                hook.fetch(runner)  # what waits for a line of the log would be lost
         if self._write(runner, name, meta, "last", spare):
             self._saved_iter = meta["iter"]
             return True

@@ -222,7 +222,7 @@ class ResumableRunner(Runner):
             restore_random_states(self._resumed["meta"]["random"])
         for line in [*differences(facts, self), *self._settings.ignored(self._resumed)]:
             self.logger.warning(f"resumed: {line}")
-        for line in inexact(self, facts):
+        for line in inexact(self, self._resumed["meta"]):
             self.logger.warning(f"not bit by bit as without the stop: {line}")
         del self._settings, self._resumed
 

@@ -13,6 +13,7 @@ from mmengine.hooks import EarlyStoppingHook
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop as EngineEpochLoop
 from mmengine.runner import Runner
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from aemm.engine.checkpoint import to_plain
 from aemm.formats.checkpoint import CheckpointError
@@ -154,17 +155,26 @@ def differences(saved: Mapping[str, Any], runner: Runner) -> Iterator[str]:
         yield f"training goes on to {unit} {now[unit]}, not {saved[unit]}; schedules keep the length they had"
 
 
-def inexact(runner: Runner, saved: Mapping[str, Any]) -> Iterator[str]:
-    """Why the run that goes on will not end in the very bits of an unbroken one, as lines for the log."""
+def inexact(runner: Runner, meta: Mapping[str, Any]) -> Iterator[str]:
+    """Why the run that goes on will not end in the very bits of an unbroken one, as lines for the log.
+
+    Args:
+        runner: of the run that goes on.
+        meta: the checkpoint's.
+    """
     if torch.cuda.is_available() and not runner.deterministic:
         yield "a GPU rounds differently each time; randomness.deterministic=True makes it repeat itself"
-    gathered = runner.iter % (runner.cfg.get("optim_wrapper") or {}).get("accumulative_counts", 1)
+    gathered = meta["iter"] % (runner.cfg.get("optim_wrapper") or {}).get("accumulative_counts", 1)
     if gathered:
         yield f"the gradients of {gathered} iterations that waited for a common step are lost"
     if any(isinstance(hook, EarlyStoppingHook) for hook in runner.hooks):
         yield "EarlyStoppingHook counts anew"
-    if saved and saved["processes"] != get_world_size():
+    if "run" in meta and meta["run"]["processes"] != get_world_size():
         yield "the number of processes has changed, and with it their random numbers and the order of sums"
+    elif (
+        get_world_size() > 1 and meta.get("stopped") and any(isinstance(m, _BatchNorm) for m in runner.model.modules())
+    ):
+        yield "where the run was stopped, the running statistics of batch norm became the mean of all processes"
 
 
 def _optimizers(runner: Runner) -> list[tuple[str, Any]]:

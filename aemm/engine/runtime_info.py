@@ -110,18 +110,19 @@ class RuntimeInfoHook(_RuntimeInfoHook):
         self._rows.add(scalars)
         due = self.every_n_inner_iters(batch_idx, self._every) or len(self._rows) >= self._every
         if due or self.end_of_epoch(runner.train_dataloader, batch_idx):
-            self._fetch(runner)
+            self.fetch(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Fetch what is left."""
-        self._fetch(runner)
+        self.fetch(runner)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Note the metrics."""
         super().after_val_epoch(runner, metrics)
         shorten_history(runner, self.keep)
 
-    def _fetch(self, runner: Runner) -> None:
+    def fetch(self, runner: Runner) -> None:
+        """Bring what waits to the message hub; every process must call this."""
         for row in self._rows.take():
             for name, value in row.items():
                 runner.message_hub.update_scalar(f"train/{name}", value)

@@ -19,6 +19,7 @@ class Runner:
     """What the hook needs of a runner: it writes its iteration where it is told to."""
 
     world_size = 1
+    hooks = ()
 
     def __init__(self, work_dir: Path):
         self.work_dir = str(work_dir)
@@ -279,7 +280,7 @@ def test_a_stop_within_an_epoch_is_saved_once_and_deleted_after_the_epoch(traine
     assert hook.save_stopped(runner, 10, epoch_ended=True).endswith("/epoch_1.pth")  # this state is there already
     runner.iter = 13
     assert hook.save_stopped(runner, 14, epoch_ended=False).endswith("/epoch_1_iter_14.pth")
-    assert read_checkpoint(f"{runner.work_dir}/epoch_1_iter_14.pth")["meta"] == dict(epoch=1, iter=14)
+    assert read_checkpoint(f"{runner.work_dir}/epoch_1_iter_14.pth")["meta"] == dict(epoch=1, iter=14, stopped=True)
     runner.iter = 10
     runner.train(hook, 1)
     assert names(runner.work_dir) == ["epoch_1.pth", "epoch_2.pth", "last_checkpoint"]

@@ -149,7 +149,6 @@ def config(tmp_path_factory):
 
 
 DROPOUT = """
-custom_imports = dict(imports=["tests.faults.dropout"])
 model = dict(backbone=dict(type="HourglassWithDropout"))
 """
 

@@ -3,13 +3,15 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 import torch
 
 from aemm.engine.signals import StopSignals
-from tests.end_to_end import write_config
+from tests.end_to_end import ROOT, check, free_port, run_tool, write_config
 from tests.faults.trials import TINY, one_run, same, start, wait_until
 
 LONG = TINY.replace("max_epochs=5", "max_epochs=2000").replace("max_keep_ckpts=2", "max_keep_ckpts=2, interval=1000")
@@ -107,6 +109,30 @@ def test_a_validation_is_left_at_once_and_what_was_trained_before_it_is_saved(tm
     ours, whole = (torch.load(where / "epoch_3.pth", weights_only=True) for where in (folder, tmp_path / "whole"))
     for key in ("state_dict", "ema_state_dict", "optimizer"):
         assert same(ours[key], whole[key])
+
+
+def test_two_processes_stop_behind_one_iteration_and_go_on(tmp_path):
+    config, folder = write_config(tmp_path, LONG), tmp_path / "run"
+    log = tmp_path / "log.txt"
+    command = ["bash", "tools/dist_train.sh", str(config), "2", "--work-dir", str(folder)]
+    env = os.environ | dict(PORT=str(free_port()), OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
+    env["PATH"] = f"{os.path.dirname(sys.executable)}{os.pathsep}{env['PATH']}"
+    with open(log, "w") as stream:
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=stream, stderr=stream)
+    deadline = time.time() + 200
+    while not re.search(r"Epoch\(train\) +\[2\]", log.read_text()) and time.time() < deadline:
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGUSR1)
+    assert process.wait(timeout=100) == 75, log.read_text()
+    assert log.read_text().count("stopped by SIGUSR1") == 1
+    (saved,) = folder.glob("epoch_*.pth")
+    epochs = int(saved.stem.split("_")[1]) + 1
+    result = run_tool(
+        *command[1:], "--resume", "--cfg-options", f"train_cfg.max_epochs={epochs}", PORT=str(free_port())
+    )
+    assert f"Load checkpoint from {saved}" in check(result)
+    assert (folder / f"epoch_{epochs}.pth").exists()
 
 
 def test_a_signal_before_the_first_iteration_ends_at_once():

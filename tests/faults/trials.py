@@ -16,18 +16,17 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.evaluator import BaseMetric
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import runtime_info_hook
 from mmengine.runner import runner as engine_runner
 
 from aemm.cli.outcome import run
 from aemm.engine import build_runner, checkpoint_hook, load_config, set_work_dir
-from aemm.registry import METRICS
 from tests.end_to_end import write_config
 
 EPOCHS = 5
 TINY = f"""
+custom_imports = dict(imports=["tests.faults.parts"])
 train_dataloader = dict(batch_size=2, dataset=dict(length=6))
 val_dataloader = dict(batch_size=2, dataset=dict(length=3))
 test_dataloader = val_dataloader
@@ -39,17 +38,6 @@ visualizer = dict(type="Visualizer", vis_backends=[dict(type="LocalVisBackend")]
 randomness = dict(seed=1)
 """
 KINDS = ("killed", "killed while writing", "terminated", "terminated while writing", "full disk while writing")
-
-
-@METRICS.register_module()
-class SumOfScores(BaseMetric):
-    """A number that depends on every weight, and has no trend: some epochs are the best so far, others are not."""
-
-    def process(self, data_batch, data_samples):
-        self.results += [float(found.scores.sum()) for found in data_samples]
-
-    def compute_metrics(self, results):
-        return {"sum": sum(results) * 997 % 1}
 
 
 @dataclass
