@@ -162,7 +162,7 @@ def _priority_faults(node: Any, path: str) -> list[str]:
 
 
 def _built_hook_faults(node: Mapping[str, Any], path: str) -> list[str]:
-    """What the values of one of mmengine's hooks make impossible."""
+    """What the values of one of mmengine's hooks or of aemm's make impossible."""
     cls = find_class(node["type"], ours.HOOKS)
     arguments = {key: value for key, value in node.items() if key not in ("type", "priority", "_scope_")}
     if cls is hooks.EMAHook:
@@ -172,7 +172,7 @@ def _built_hook_faults(node: Mapping[str, Any], path: str) -> list[str]:
         if faults := part_faults(average, path, ours.MODELS, passed=("model",)):
             return faults
     faults = []
-    if cls.__module__.startswith("mmengine.hooks") and cls is not hooks.NPUProfilerHook:
+    if cls.__module__.partition(".")[0] in ("aemm", "mmengine") and cls is not hooks.NPUProfilerHook:
         _try(lambda: cls(**arguments), path, faults)
     return faults
 

@@ -94,6 +94,12 @@ def test_a_tool_is_its_command(path):
     assert COMMANDS[TOOLS[path][1]].__doc__ in " ".join(shown.stdout.split())
 
 
+@pytest.mark.parametrize("path", TOOLS, ids=str)
+def test_every_tool_ends_as_the_commands_do(path):
+    last = (ROOT / path).read_text().rstrip().splitlines()[-1].strip()
+    assert last.startswith(("sys.exit(run_tool(", "sys.exit(run(main))")) or path.name == "processes.py"
+
+
 def test_every_command_has_its_tool():
     assert {name[1] for name in TOOLS.values() if name} == set(COMMANDS)
 

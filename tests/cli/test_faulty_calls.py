@@ -14,10 +14,16 @@ from aemm.cli import main
 from aemm.cli.outcome import run
 from aemm.engine.launch import build_model
 from tests.end_to_end import ROOT, write_config
-from tools.analysis_tools import decoding_cap, instance_decode_cap
-from tools.dataset_tools import mpii_to_coco
+from tools.analysis_tools import decoding_cap, instance_decode_cap, recipe_table
+from tools.dataset_tools import join_annotations, mpii_to_coco
 
-TOOLS = {"decoding_cap": decoding_cap, "instance_decode_cap": instance_decode_cap, "mpii_to_coco": mpii_to_coco}
+TOOLS = {
+    "decoding_cap": decoding_cap,
+    "instance_decode_cap": instance_decode_cap,
+    "join_annotations": join_annotations,
+    "mpii_to_coco": mpii_to_coco,
+    "recipe_table": recipe_table,
+}
 NO_TEST = "\ntest_dataloader = test_cfg = test_evaluator = None\n"
 CONFIGS = {
     "empty.py": "",
@@ -149,7 +155,9 @@ USAGE = [
     ("decoding_cap other.json --fit both", "--fit: invalid choice: 'both'"),
     ("instance_decode_cap instance.py --length 0", "--length"),
     ("instance_decode_cap instance.py --noise loud", "--noise"),
+    ("join_annotations other.json", "--out"),
     ("mpii_to_coco other.mat", "groups"),
+    ("recipe_table --every", "--every"),
 ]
 
 
@@ -299,6 +307,12 @@ FAULTS = [
     ("decoding_cap other.json", "other.json"),
     ("instance_decode_cap gone.py", "gone.py does not exist"),
     ("instance_decode_cap small.py", "InstanceDecoder"),
+    ("join_annotations gone.json --out joined.json", "gone.json"),
+    ("join_annotations junk.json --out joined.json", "junk.json"),
+    ("join_annotations other.json --out joined.json", "other.json"),
+    ("join_annotations other.json --out other.json", "it is also what is read"),
+    ("join_annotations other.json --out file/joined.json", "choose another --out"),
+    ("recipe_table pose/nothing", "pose/nothing"),
     ("mpii_to_coco other.mat gone.mat folder", "gone.mat"),
     ("mpii_to_coco junk.mat junk.mat folder", "junk.mat"),
     ("mpii_to_coco other.mat other.mat folder", "other.mat has no variable"),

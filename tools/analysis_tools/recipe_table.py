@@ -24,6 +24,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from aemm.cli.outcome import run
 from aemm.engine import load_config
 from aemm.registry import DATASETS, DECODERS, METRICS, MODELS, POSTPROCESSORS, TRANSFORMS, UnknownTypeError
 from aemm.skeletons import build_skeleton
@@ -301,4 +302,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))
