@@ -20,7 +20,7 @@ from timing import median_ms, print_table
 from torch import Tensor, nn
 
 from aemm.datasets import SyntheticPoseDataset, collate
-from aemm.engine import AmpOptimWrapper, OptimWrapper, load_config
+from aemm.engine import load_config
 from aemm.engine.runner import compile_network
 from aemm.registry import MODELS, TRANSFORMS
 from aemm.structures import Batch, Maps, SparseMaps
@@ -124,10 +124,8 @@ class Bench:
         if how.compiled:
             torch.compiler.reset()
             compile_network(model, dict(backend="eager") if self.tiny else {})
-        plain = build_optim_wrapper(model, dict(type="OptimWrapper", optimizer=self.cfg.optim_wrapper.optimizer))
-        optimizer: Any = (
-            AmpOptimWrapper(plain.optimizer, dtype="bfloat16") if how.bf16 else OptimWrapper(plain.optimizer)
-        )
+        wrapper = dict(type="AmpOptimWrapper", dtype="bfloat16") if how.bf16 else dict(type="OptimWrapper")
+        optimizer: Any = build_optim_wrapper(model, {**wrapper, "optimizer": self.cfg.optim_wrapper.optimizer})
         batch = self.batch(self.network.batch_size)
         images = model.data_preprocessor(batch, True)["batch"].images[0]
         if self.device.type == "cuda":
@@ -163,7 +161,7 @@ class Bench:
         return [f"{times[0]:.1f}", f"{times[1]:.1f}", f"{decoding:.1f}", f"{len(found[0])}"]
 
     def load(self) -> list[str]:
-        """A row of the loading table: size of a batch, and how long a core takes to draw and transform an image."""
+        """A row of the loading table: what a batch holds, and how long a core takes to transform an image."""
         batch = collate([self.data[i] for i in range(self.network.batch_size)])
         packed = sum(_bytes(t) for t in (batch.images[0], *_parts(batch))) / 1e6
         dense = sum(_bytes(t) for t in (batch.images[0], *_parts(_dense(batch)))) / 1e6

@@ -50,7 +50,7 @@ class Runner(_Runner):
     @staticmethod
     def build_dataloader(
         dataloader: DataLoader | dict[str, Any], seed: int | None = None, diff_rank_seed: bool = False
-    ) -> DataLoader:
+    ) -> Any:
         """The loader; beside a GPU its batches are pinned, unless it says otherwise, so that no copy is waited for."""
         if isinstance(dataloader, dict):
             dataloader = {"pin_memory": torch.cuda.is_available(), **dataloader}

@@ -34,7 +34,7 @@ def fill_missing(
         heatmaps: ``(K, h, w) float32`` of one image.
         tags: ``(T, L, h, w) float32``, T = K or 1.
         reference: ``(N, L) float32`` reference tag of each instance.
-        absent: ``(N, K) bool``, what to look up, on the CPU.
+        absent: ``(N, K) bool``, what to look up, on the CPU wherever the maps are.
         first: ``(K, M, 2) int64`` cells x, y of each map that are likely answers, such as its peaks; the
             result is the same with and without them, but sooner there.
 
