@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from aemm.formats.names import compare_names
-from aemm.formats.values import identifier, is_id, repeated, shown
+from aemm.formats.values import identifier, is_id, is_text, repeated, shown
 from aemm.records import ImageId
 from aemm.skeletons import Skeleton
 
@@ -71,7 +71,7 @@ def shared_faults(categories: Sequence[Mapping[str, Any]]) -> list[str]:
     for n, category in enumerate(categories):
         if not is_id(category.get("id")):
             faults.append(f"categories[{n}]: id must be a number or text, got {shown(category.get('id'))}")
-        if not isinstance(category.get("name"), str) or not category["name"]:
+        if not is_text(category.get("name")):
             faults.append(f"categories[{n}]: name must be text, got {shown(category.get('name'))}")
     ids = [category["id"] for category in categories if is_id(category.get("id"))]
     return faults + [f"categories: id {key!r} stands there more than once" for key in repeated(ids)]
@@ -115,7 +115,7 @@ def find_categories(data: Mapping[str, Any], skeleton: Skeleton, choice: Categor
 
 def find_withheld_category(data: Mapping[str, Any], choice: CategoryChoice) -> tuple[str, ImageId]:
     """Name and identifier under which predictions are written for a file without annotations: 'person' or 1."""
-    categories = [c for c in data.get("categories") or () if is_id(c.get("id")) and isinstance(c.get("name"), str)]
+    categories = [c for c in data.get("categories") or () if is_id(c.get("id")) and is_text(c.get("name"))]
     wanted = choice.names or ("person",)
     found = [c for c in categories if c["name"] in wanted] or [c for c in categories if c.get("keypoints")]
     found = found or categories

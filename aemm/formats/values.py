@@ -47,10 +47,21 @@ def is_whole(value: Any) -> TypeGuard[float]:
     return is_number(value) and int(value) == value
 
 
+def is_text(value: Any) -> TypeGuard[str]:
+    """Whether a value is text that can be written; json may hold halves of characters, which cannot."""
+    if not isinstance(value, str) or not value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def is_id(value: Any) -> TypeGuard[int | str]:
     """Whether a value can name something: a whole number, or text."""
     if isinstance(value, str):
-        return bool(value)
+        return is_text(value)
     return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and is_whole(value))
 
 

@@ -249,11 +249,15 @@ def attempt(name: str, folder: Path, draw: Draw) -> bool:
         Exception: any but those that are documented.
     """
     load, documented = LOADERS[name]
-    MMLogger.get_current_instance().setLevel(logging.ERROR)
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
         load(folder, draw)
     except documented:
         return False
+    finally:
+        logger.setLevel(level)
     return True
