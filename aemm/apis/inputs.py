@@ -37,7 +37,9 @@ class Source:
     """
 
     def __init__(self, name: str | int, account: Account, array: np.ndarray | None = None) -> None:
-        self.name, self.account, self.array = name, account, array
+        self.name = name
+        self.account = account
+        self.array = array
         self.frames: Frames | None = None
         account.found += 1
 

@@ -201,7 +201,9 @@ class Pictures:
         Raises:
             OSError: it was not written whole.
         """
-        video, self.video, self.source = self.video, None, None
+        video = self.video
+        self.video = None
+        self.source = None
         if video is not None:
             video.close()
 

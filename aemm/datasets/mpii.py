@@ -72,7 +72,9 @@ class MpiiDataset(CocoPoseDataset):
     ) -> None:
         if regions not in ("image", "group"):
             raise ValueError(f"regions must be 'image' or 'group', got {regions!r}")
-        self.by_group, self.margin, self.reach = regions == "group", margin, reach
+        self.by_group = regions == "group"
+        self.margin = margin
+        self.reach = reach
         super().__init__(
             ann_file,
             img_dir,
@@ -132,7 +134,9 @@ class MpiiDataset(CocoPoseDataset):
 
     def _whole_body(self, row: int) -> np.ndarray:
         """All of a person, ``(4,)`` xyxy: the box of what is annotated, and where the rest must be."""
-        box, position, scale = self.file.boxes[row], self.mpii.positions[row], self.mpii.scales[row]
+        box = self.file.boxes[row]
+        position = self.mpii.positions[row]
+        scale = self.mpii.scales[row]
         if np.isnan(position).any() or np.isnan(scale):
             return box
         body = body_box(position, float(scale))

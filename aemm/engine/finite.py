@@ -68,7 +68,9 @@ class StepWatch:
     """
 
     def __init__(self, interval: int) -> None:
-        self.interval, self.iter, self.steps = interval, 0, 0
+        self.interval = interval
+        self.iter = 0
+        self.steps = 0
         self.faults: list[int] = []
         self.guilty: list[int] = []
         self._pending: list[tuple[int, Tensor]] = []

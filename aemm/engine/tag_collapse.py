@@ -42,7 +42,9 @@ class TagCollapseHook(Hook):
         momentum: float = 0.98,
         interval: int = 10,
     ) -> None:
-        self.threshold, self.after, self.every = threshold, after, every
+        self.threshold = threshold
+        self.after = after
+        self.every = every
         self.momentum, self.interval = momentum, interval
         self.spread: Tensor | None = None
         self._warned: int | None = None

@@ -57,7 +57,9 @@ class VocInstanceMetric(PairMetric):
             raise ValueError(f"void must be 'count' or 'exclude', got {void!r}")
         if not all(0 < level <= 1 for level in thresholds):
             raise ValueError(f"thresholds must be IoUs in (0, 1], got {list(thresholds)}")
-        self.thresholds, self.form, self.void = tuple(thresholds), form, void
+        self.thresholds = tuple(thresholds)
+        self.form = form
+        self.void = void
         self.min_area = min_area
         self.stats = (*(f"apr_{100 * level:g}" for level in thresholds), "apr_vol")
 

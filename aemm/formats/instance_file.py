@@ -14,7 +14,7 @@ import numpy as np
 from aemm.formats.categories import same_names, used_ids
 from aemm.formats.coco_checks import instance_faults
 from aemm.formats.files import AnnotationError, read_json
-from aemm.formats.listed import LISTS, Listed, Source, same_everywhere
+from aemm.formats.listed import LISTS, AnnotationSource, Listed, same_everywhere
 from aemm.formats.notices import all_crowds, twice_annotated
 from aemm.formats.segmentation import Regions, region_mask
 from aemm.formats.values import identifier
@@ -64,7 +64,9 @@ class InstanceFile:
 
     def __init__(self, parts: Sequence[_Part]) -> None:
         listed = Listed.joined([part.listed for part in parts])
-        self.images, self._first, rows = listed.images, listed.first, listed.rows
+        self.images = listed.images
+        self._first = listed.first
+        rows = listed.rows
         names = " + ".join(Path(part.path).stem for part in parts)
         self.info = DatasetInfo(names, None, parts[0].names, parts[0].category_ids)
         self.labels = np.array([label for part in parts for label in part.labels], np.int64)
@@ -96,7 +98,9 @@ class InstanceFile:
 
     def truth(self, i: int) -> Truth:
         """What the file says of image ``i``."""
-        image, rows, masks = self.images[i], self.rows(i), self.masks(i)
+        image = self.images[i]
+        rows = self.rows(i)
+        masks = self.masks(i)
         if image.withheld:
             return image.bare_truth()
         area = self.area[rows]
@@ -125,7 +129,7 @@ class InstanceFile:
 
 
 def read_instances(
-    sources: Sequence[Source], choose: Chooser = lambda names: names, needs_instances: bool = True
+    sources: Sequence[AnnotationSource], choose: Chooser = lambda names: names, needs_instances: bool = True
 ) -> InstanceFile:
     """Files of instance masks, each checked as a whole.
 
@@ -145,7 +149,7 @@ def read_instances(
     return InstanceFile(parts)
 
 
-def _read_part(source: Source, choose: Chooser, needs_instances: bool) -> _Part:
+def _read_part(source: AnnotationSource, choose: Chooser, needs_instances: bool) -> _Part:
     data = read_json(source.path, LISTS if needs_instances else ("images", "categories"), optional=LISTS)
     rows: list[Mapping[str, Any]] = data.get("annotations") or []
     faults = instance_faults({**data, "annotations": rows}, source.folder)

@@ -21,7 +21,10 @@ _END = b"\xff\xd9"
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15: size and kind of coding
 _SEQUENTIAL = (0xC0, 0xC1)
 _ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without a segment
-_TABLES, _SCAN, _INTERVAL, _APP1 = 0xC4, 0xDA, 0xDD, 0xE1
+_TABLES = 0xC4
+_SCAN = 0xDA
+_INTERVAL = 0xDD
+_APP1 = 0xE1
 _BETWEEN_SCANS = {_TABLES, _SCAN, 0xDB, 0xDC, _INTERVAL, *range(0xE0, 0xF0), 0xFE}
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _GREY = 128  # what libjpeg shows where its data ended too early
@@ -57,7 +60,10 @@ def read_jpeg_header(data: bytes) -> JpegHeader:
     Raises:
         ValueError: it ends before its picture starts, or has none.
     """
-    header, components, sequential, oriented = JpegHeader(), 0, False, False
+    header = JpegHeader()
+    components = 0
+    sequential = False
+    oriented = False
     at = 2
     while 0 <= at < len(data) - 3:
         marker = data[at + 1]
@@ -73,7 +79,9 @@ def read_jpeg_header(data: bytes) -> JpegHeader:
         body = data[at + 4 : end]
         if marker in _FRAMES and len(body) >= 6:
             size = (int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big"))
-            header, components, sequential = replace(header, depth=body[0], size=size), body[5], marker in _SEQUENTIAL
+            header = replace(header, depth=body[0], size=size)
+            components = body[5]
+            sequential = marker in _SEQUENTIAL
         elif marker == _APP1 and body[:6] == b"Exif\0\0" and not oriented:
             header, oriented = replace(header, orientation=read_orientation(body[6:])), True
         elif marker == _TABLES and not _zeros_mean_flat(body):

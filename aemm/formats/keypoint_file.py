@@ -20,7 +20,7 @@ from aemm.formats.categories import (
 )
 from aemm.formats.coco_checks import image_faults, keypoint_faults
 from aemm.formats.files import AnnotationError, read_json
-from aemm.formats.listed import LISTS, Listed, Source
+from aemm.formats.listed import LISTS, AnnotationSource, Listed
 from aemm.formats.notices import all_crowds, keypoint_notices, twice_annotated
 from aemm.formats.segmentation import Regions, region_mask
 from aemm.ops.boxes import head_sizes
@@ -72,7 +72,9 @@ class KeypointFile:
     def __init__(self, parts: Sequence[KeypointPart], skeleton: Skeleton, area_per_box: float = 1.0) -> None:
         listed = Listed.joined([part.listed for part in parts])
         name, key = parts[0].category
-        self.images, self._first, rows = listed.images, listed.first, listed.rows
+        self.images = listed.images
+        self._first = listed.first
+        rows = listed.rows
         self.info = DatasetInfo(" + ".join(Path(part.path).stem for part in parts), skeleton, (name,), (key,))
         points = np.zeros((len(rows), len(skeleton), 3))
         given = [n for n, annotation in enumerate(rows) if annotation.get("keypoints")]
@@ -178,7 +180,7 @@ def _box(annotation: Mapping[str, Any], points: np.ndarray) -> list[float]:
 
 
 def read_keypoints(
-    sources: Sequence[Source],
+    sources: Sequence[AnnotationSource],
     skeleton: Skeleton,
     choice: CategoryChoice | None = None,
     area_per_box: float | None = None,
@@ -204,7 +206,7 @@ def read_keypoints(
 
 
 def _read_part(
-    source: Source, skeleton: Skeleton, choice: CategoryChoice, area_per_box: float | None, needs_people: bool
+    source: AnnotationSource, skeleton: Skeleton, choice: CategoryChoice, area_per_box: float | None, needs_people: bool
 ) -> KeypointPart:
     data = read_json(source.path, LISTS if needs_people else LISTS[:1], optional=LISTS)
     if needs_people or data.get("annotations"):
@@ -218,7 +220,7 @@ def _read_part(
 
 
 def select_keypoints(
-    source: Source, data: Mapping[str, Any], skeleton: Skeleton, choice: CategoryChoice
+    source: AnnotationSource, data: Mapping[str, Any], skeleton: Skeleton, choice: CategoryChoice
 ) -> KeypointPart:
     """The objects that are meant, of a checked file, their keypoints in the order of the skeleton."""
     found = find_categories(data, skeleton, choice)

@@ -20,7 +20,7 @@ from aemm.records import ImageId, Truth
 LISTS = ("images", "annotations", "categories")
 
 
-class Source(NamedTuple):
+class AnnotationSource(NamedTuple):
     """An annotation file and where its images are.
 
     Attributes:
@@ -38,7 +38,7 @@ def list_sources(
     data_root: str = "",
     exif: Exif | None = None,
     allow_outside: bool = False,
-) -> list[Source]:
+) -> list[AnnotationSource]:
     """The files that a data set names.
 
     Args:
@@ -62,7 +62,9 @@ def list_sources(
     if len(set(files)) < len(files):
         raise ValueError(f"ann_file names a file twice, {files}; RepeatDataset repeats one")
     return [
-        Source(os.path.join(data_root, file), ImageFolder(os.path.join(data_root, folder), exif, allow_outside))
+        AnnotationSource(
+            os.path.join(data_root, file), ImageFolder(os.path.join(data_root, folder), exif, allow_outside)
+        )
         for file, folder in zip(files, folders, strict=True)
     ]
 
@@ -74,7 +76,7 @@ def _texts(field: str, value: Any) -> list[str]:
     return [os.fspath(entry) for entry in values]
 
 
-def only_source(sources: Sequence[Source], who: str) -> Source:
+def only_source(sources: Sequence[AnnotationSource], who: str) -> AnnotationSource:
     """The one file of a data set that reads no more.
 
     Raises:
@@ -103,7 +105,7 @@ class ImageEntry(NamedTuple):
     image_id: ImageId
     file_name: str
     size: tuple[int, int]
-    source: Source
+    source: AnnotationSource
     crowd_index: float | None = None
     withheld: bool = False
 
@@ -120,7 +122,7 @@ class ImageEntry(NamedTuple):
         return Truth(self.image_id, self.size, self.source.path, crowd_index=self.crowd_index)
 
 
-def image_entry(image: Mapping[str, Any], source: Source, withheld: bool = False) -> ImageEntry:
+def image_entry(image: Mapping[str, Any], source: AnnotationSource, withheld: bool = False) -> ImageEntry:
     """A checked entry of the list of images."""
     size = (int(image["height"]), int(image["width"]))
     return ImageEntry(
@@ -142,7 +144,7 @@ class Listed(NamedTuple):
     first: np.ndarray
 
     @classmethod
-    def of(cls, source: Source, data: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Listed:
+    def of(cls, source: AnnotationSource, data: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Listed:
         """The images of a checked file, and those of its annotations that take part.
 
         A file without any annotations says nothing of its images.

@@ -17,7 +17,7 @@ from aemm.formats.coco import describe_set
 from aemm.formats.coco_checks import image_faults, keypoint_faults
 from aemm.formats.files import AnnotationError, read_json
 from aemm.formats.keypoint_file import KeypointFile, select_keypoints
-from aemm.formats.listed import LISTS, ImageEntry, Listed, Source
+from aemm.formats.listed import LISTS, AnnotationSource, ImageEntry, Listed
 from aemm.formats.values import LARGEST, KnownIds, are_numbers, identifier, is_id, is_number, repeated, shown
 from aemm.records import DatasetInfo, Group, ImageId, Truth
 from aemm.skeletons import Skeleton
@@ -130,7 +130,7 @@ def _person_faults(people: Sequence[Mapping[str, Any]]) -> list[str]:
     return faults
 
 
-def read_mpii(source: Source, skeleton: Skeleton, needs_groups: bool, needs_people: bool) -> MpiiFile:
+def read_mpii(source: AnnotationSource, skeleton: Skeleton, needs_groups: bool, needs_people: bool) -> MpiiFile:
     """A file of people and groups, checked as a whole.
 
     Args:

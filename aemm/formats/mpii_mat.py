@@ -100,11 +100,9 @@ def read_person(record: Any) -> MpiiPerson:
             if place is None or not 0 <= place[0] < len(MPII):
                 person.faulty_points += 1
                 continue
-            k, shown, score = (
-                int(place[0]),
-                number(getattr(point, "is_visible", None)),
-                number(getattr(point, "score", None)),
-            )
+            k = int(place[0])
+            shown = number(getattr(point, "is_visible", None))
+            score = number(getattr(point, "score", None))
             person.keypoints[k] = place[1] - FIRST_PIXEL, place[2] - FIRST_PIXEL
             person.visible[k] = 1 if shown == 0 else 2
             person.scores[k] = np.nan if score is None else score

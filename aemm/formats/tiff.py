@@ -16,8 +16,14 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from aemm.formats.decoders import decoding, from_bgr, open_pillow, pillow_pixels
 from aemm.formats.orientation import ORIENTATION, is_orientation, swaps_sides, turn_back
 
-_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC = 256, 257, 258, 262  # tags
-_SUBFILE, _SAMPLES, _FORMAT = 254, 277, 339
+# numbers of tags
+_WIDTH = 256
+_HEIGHT = 257
+_BITS = 258
+_PHOTOMETRIC = 262
+_SUBFILE = 254
+_SAMPLES = 277
+_FORMAT = 339
 _WHOLE, _FLOAT = 1, 3  # values of the last one
 _NO_PICTURE = 0b101  # a smaller copy of another page, or a mask for one
 _MAX_PAGES = 100_000

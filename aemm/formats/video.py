@@ -243,7 +243,9 @@ class _Clock:
 
     def __init__(self, step: float, silent_gaps: bool) -> None:
         self.step, self.silent_gaps = step, silent_gaps
-        self.last, self.steady, self.seen = -step, True, 0
+        self.last = -step
+        self.steady = True
+        self.seen = 0
 
     def passed_over(self, time: float, failures: int) -> int:
         """How many frames were passed over before this one.

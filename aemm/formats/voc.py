@@ -117,7 +117,9 @@ class VocFiles:
     ) -> None:
         if isinstance(image_sets, str) or isinstance(exclude, str):
             raise ValueError(f"image_sets and exclude must be lists of files, got {image_sets!r} and {exclude!r}")
-        self.data_root, self.sbd_dir, self.with_classes = data_root, sbd_dir, with_classes
+        self.data_root = data_root
+        self.sbd_dir = sbd_dir
+        self.with_classes = with_classes
         left_out = {name for path in exclude for name in self._listed(path)}
         listed = dict.fromkeys(name for path in image_sets for name in self._listed(path))
         self.names = [name for name in listed if name not in left_out]

@@ -83,8 +83,14 @@ class TestTimeAugmentation:
                 "flip=True needs flip_index, the channel that each heatmap becomes in a mirror (range(C) if none "
                 "changes); a model passes its decoder's"
             )
-        self.flip, self.flip_index, self.tags, self.size, self.merge = flip, flip_index, tags, size, merge
-        self.max_heat, self.drop_above, self.mirror = max_heat, drop_above, mirror
+        self.flip = flip
+        self.flip_index = flip_index
+        self.tags = tags
+        self.size = size
+        self.merge = merge
+        self.max_heat = max_heat
+        self.drop_above = drop_above
+        self.mirror = mirror
         self.needs_decoder: type = Decoder if merge == "maps" else MergingDecoder
 
     def maps(self, network: Network, batch: Batch) -> Maps:

@@ -148,7 +148,9 @@ class _Started:
                 same = np.flatnonzero(self.started_by[: self.count] == tag[0])
                 to = int(same[0]) if len(same) else self.count
                 self.count = max(self.count, to + 1)
-                self.started_by[to], self.total[to], self.members[to] = tag[0], 0, 0
+                self.started_by[to] = tag[0]
+                self.total[to] = 0
+                self.members[to] = 0
             self.pick[to, k] = at[peak]
             self.total[to] += tag
             self.members[to] += 1

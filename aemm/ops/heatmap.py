@@ -289,7 +289,9 @@ def _hessian_step(heatmaps: Tensor, cells: Tensor) -> Tensor:
     smooth = (taps * kernel[:, None] * kernel).sum((-2, -1))  # (N, K, 3 rows, 3 columns)
     heat = smooth.clamp(*_HESSIAN_RANGE).log().double()
 
-    middle, right, below = heat[..., 1, 1], heat[..., 1, 2], heat[..., 2, 1]
+    middle = heat[..., 1, 1]
+    right = heat[..., 1, 2]
+    below = heat[..., 2, 1]
     left, above = heat[..., 1, 0], heat[..., 0, 1]
     slope_x, slope_y = (right - left) / 2, (below - above) / 2
     least = torch.finfo(torch.float32).eps  # keeps a flat map from dividing by 0

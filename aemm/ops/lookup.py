@@ -84,7 +84,9 @@ def _lookup_all(
     if any(padding):
         heatmaps = F.pad(heatmaps, padding, value=-torch.inf)
         tags = F.pad(tags, padding, mode="replicate")
-    heat, planes, stretched = heatmaps.numpy(), tags.numpy(), heatmaps.shape[2]
+    heat = heatmaps.numpy()
+    planes = tags.numpy()
+    stretched = heatmaps.shape[2]
     near = first[..., 1] * stretched + first[..., 0]
     channel, row = np.nonzero(absent.T)
 
@@ -123,7 +125,9 @@ class _Lookup:
     """
 
     def __init__(self, heat: np.ndarray, tags: np.ndarray, channel: np.ndarray, reference: np.ndarray) -> None:
-        self.heat, self.tags, self.reference = heat, tags, np.ascontiguousarray(reference.T)  # (L, Q)
+        self.heat = heat
+        self.tags = tags
+        self.reference = np.ascontiguousarray(reference.T)  # (L, Q)
         self.channel, self.plane = channel, channel if len(tags) > 1 else np.zeros_like(channel)
         self.area, self.width = heat.shape[1] * heat.shape[2], heat.shape[2]
         self.across = self.width // _SIDE  # blocks, and strips of a row of cells

@@ -73,7 +73,9 @@ class SinglePersonRefiner:
         self.checkpoint, self.device = checkpoint, device or get_device()
         self.sizes, self.multiple_of = tuple(sizes), multiple_of
         self.padding, self.min_side = padding, min_side
-        self.min_score, self.near, self.min_agreement = min_score, near, min_agreement
+        self.min_score = min_score
+        self.near = near
+        self.min_agreement = min_agreement
         self.max_batch = max_batch
         self._ready = False
 

@@ -148,7 +148,10 @@ def _bend_limbs(
         out: ``(4,)`` radians by which the bend is turned outwards.
     """
     side = np.array([1.0, -1.0, 1.0, -1.0])
-    sin_l, cos_l, sin_s, cos_s = np.sin(lift), np.cos(lift), np.sin(swing), np.cos(swing)
+    sin_l = np.sin(lift)
+    cos_l = np.cos(lift)
+    sin_s = np.sin(swing)
+    cos_s = np.cos(swing)
     upper = np.array([side * sin_l, cos_l * cos_s, cos_l * sin_s])  # (3, 4)
     front = np.array([np.zeros(4), -sin_s, cos_s])
     outwards = np.array([side * cos_l, -sin_l * cos_s, -sin_l * sin_s])
@@ -180,7 +183,9 @@ def _pose(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     legs = (*_pose_legs(rng, style), np.zeros(2))
     lift, swing, bend, out = map(np.concatenate, zip(arms, legs, strict=True))
     middles, ends, lower = _bend_limbs(_ROOTS, _LENGTHS, lift, swing, bend, out)
-    (elbows, knees), (wrists, ankles), (reach, shank) = np.split(middles, 2), np.split(ends, 2), np.split(lower, 2)
+    elbows, knees = np.split(middles, 2)
+    wrists, ankles = np.split(ends, 2)
+    reach, shank = np.split(lower, 2)
     step = np.array([[0.3, -0.3], -shank[:, 2], np.abs(shank[:, 1])]).T  # feet point forwards and a little out
     toes = ankles + 0.02 * shank + 0.065 * step
 

@@ -304,7 +304,9 @@ def _paint_head(canvas: np.ndarray, figure: Figure, points: np.ndarray, size: fl
     """Hair, and as much of the face as looks towards the viewer."""
     skin = figure.dyes["skin"]
     ears = points[[PLACE["left_ear"], PLACE["right_ear"]]]
-    center, middle, up = ears[:, :2].mean(0), ears[:, 2].mean(), _upwards(points)
+    center = ears[:, :2].mean(0)
+    middle = ears[:, 2].mean()
+    up = _upwards(points)
     axes = size * np.stack([np.array([-up[1], up[0]]), up])  # across and along the head
 
     forward, toward = figure.forward[:2], float(figure.forward[2])
@@ -350,7 +352,9 @@ def draw_background(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarr
         scene = cv2.addWeighted(scene, 1 - share, cloud, share, 0)
     for kind, *color in rng.integers(0, 256, size=(rng.integers(3, 14), 4)).tolist():
         x, y, turn, length, slim = rng.random(5)
-        middle, reach, slim = np.array([x * width, y * height]), side * (0.04 + 0.18 * length), 0.2 + 0.8 * slim
+        middle = np.array([x * width, y * height])
+        reach = side * (0.04 + 0.18 * length)
+        slim = 0.2 + 0.8 * slim
         arm = reach * np.array([np.cos(np.pi * turn), np.sin(np.pi * turn)])
         if kind < 64:  # box
             across = slim * np.array([-arm[1], arm[0]])

@@ -118,8 +118,12 @@ class SyntheticInstanceDataset(SampleDataset):
         for name, counts in (("shapes", shapes), ("people", people)):
             if len(counts) != 2 or not 0 <= counts[0] <= counts[1]:
                 raise ValueError(f"{name} must be (fewest, most), got {counts}")
-        self.length, self.image_size, self.seed = length, (int(height), int(width)), seed
-        self.shapes, self.people, self.identical = tuple(shapes), tuple(people), identical
+        self.length = length
+        self.image_size = (int(height), int(width))
+        self.seed = seed
+        self.shapes = tuple(shapes)
+        self.people = tuple(people)
+        self.identical = identical
 
     def __len__(self) -> int:
         """Number of images."""
@@ -152,7 +156,9 @@ class SyntheticInstanceDataset(SampleDataset):
         count = int(rng.integers(self.shapes[0], self.shapes[1] + 1))
         front = int(count > 2 and rng.random() < 0.5)
         placed: list[tuple[int, np.ndarray, float]] = []
-        parts, labels, whole = [np.zeros((0, *self.image_size), bool)], [], []
+        parts = [np.zeros((0, *self.image_size), bool)]
+        labels = []
+        whole = []
 
         def paint(number: int) -> None:
             for _ in range(number):

@@ -122,8 +122,14 @@ class SyntheticMpiiDataset(SampleDataset):
         if regions not in ("image", "group") or (test_mode and regions != "group"):
             raise ValueError(f"regions must be 'group', or 'image' in training, got {regions!r}, test_mode={test_mode}")
         body_indices(self.keypoint_set)
-        self.length, self.panel, self.people, self.seed = length, panel, tuple(people), seed
-        self.groups, self.margin, self.height, self.side_colors = tuple(groups), margin, height, side_colors
+        self.length = length
+        self.panel = panel
+        self.people = tuple(people)
+        self.seed = seed
+        self.groups = tuple(groups)
+        self.margin = margin
+        self.height = height
+        self.side_colors = side_colors
         numbers = [self._group_count(self._rng(index)) for index in range(length)]
         if regions == "group":
             self._regions = [(index, group) for index in range(length) for group in range(numbers[index])]

@@ -73,8 +73,13 @@ class SyntheticPoseDataset(SampleDataset):
         if len(height) != 2 or not 0 < height[0] <= height[1]:
             raise ValueError(f"height must be (smallest, largest) stature, positive shares of the image, got {height}")
         body_indices(self.keypoint_set)
-        self.length, self.image_size, self.people, self.seed = length, size, tuple(people), seed
-        self.height, self.side_colors, self.with_masks = (height[0], height[1]), side_colors, with_masks
+        self.length = length
+        self.image_size = size
+        self.people = tuple(people)
+        self.seed = seed
+        self.height = (height[0], height[1])
+        self.side_colors = side_colors
+        self.with_masks = with_masks
 
     def __len__(self) -> int:
         """Number of images."""

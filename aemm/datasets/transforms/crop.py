@@ -46,8 +46,12 @@ class PersonCrop(BaseTransform):
                 f"padding, min_side and scale must be positive, the smaller end of scale first, got {padding}, "
                 f"{min_side} and {tuple(scale)}"
             )
-        self.size, self.padding, self.min_side = size, padding, min_side
-        self.rotation, self.scale, self.translation = rotation, (float(scale[0]), float(scale[1])), translation
+        self.size = size
+        self.padding = padding
+        self.min_side = min_side
+        self.rotation = rotation
+        self.scale = (float(scale[0]), float(scale[1]))
+        self.translation = translation
 
     def draw(self, rng: np.random.Generator, side: float) -> AffineDraw:
         """The random part.

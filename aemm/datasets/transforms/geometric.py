@@ -128,8 +128,12 @@ class RandomAffine(BaseTransform):
         check_choice("move_unit", move_unit, MoveUnit)
         if not 0 < scale[0] <= scale[1]:
             raise ValueError(f"scale must be a range of positive factors, smaller first, got {tuple(scale)}")
-        self.size, self.rotation, self.scale = _as_size(size), rotation, (float(scale[0]), float(scale[1]))
-        self.translation, self.fit, self.convention = translation, fit, convention
+        self.size = _as_size(size)
+        self.rotation = rotation
+        self.scale = (float(scale[0]), float(scale[1]))
+        self.translation = translation
+        self.fit = fit
+        self.convention = convention
         self.moves, self.move_unit = moves, move_unit
 
     def draw(self, rng: np.random.Generator, size: tuple[int, int]) -> AffineDraw:

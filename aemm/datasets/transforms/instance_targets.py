@@ -52,7 +52,9 @@ class InstanceTargets(BaseTransform):
             raise ValueError(f"num_classes and samples must be at least 1, got {num_classes} and {samples}")
         if len(size_range) != 2 or not 0 <= size_range[0] < size_range[1]:
             raise ValueError(f"size_range must be (smallest, largest) in pixels, got {tuple(size_range)}")
-        self.strides, self.num_classes, self.samples = tuple(strides), num_classes, samples
+        self.strides = tuple(strides)
+        self.num_classes = num_classes
+        self.samples = samples
         self.size_range = (float(size_range[0]), float(size_range[1]))
         self.tag_strides = self.strides if tag_strides is None else tuple(tag_strides)
         if extra := sorted(set(self.tag_strides) - set(self.strides)):

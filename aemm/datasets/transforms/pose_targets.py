@@ -58,7 +58,9 @@ class PoseTargets(BaseTransform):
         self.tag_strides = self.strides if tag_strides is None else tuple(tag_strides)
         if extra := sorted(set(self.tag_strides) - set(self.strides)):
             raise ValueError(f"tag_strides must be some of the strides {list(self.strides)}, got also {extra}")
-        self.sigma, self.style, self.tag_per_keypoint = sigma, style, tag_per_keypoint
+        self.sigma = sigma
+        self.style = style
+        self.tag_per_keypoint = tag_per_keypoint
 
     def transform(self, sample: Sample) -> Sample:
         """The sample with its targets, in the order of ``strides``.

@@ -74,8 +74,13 @@ class ResizeToFit(BaseTransform):
             raise ValueError(f"size must be a multiple of {multiple_of}, got {size}")
         if not scales or min(scales) <= 0 or len(set(scales)) < len(scales):
             raise ValueError(f"scales must be one or more different positive numbers, got {list(scales)}")
-        self.size, self.fit, self.square, self.multiple_of = size, fit, square, multiple_of
-        self.sizes, self.center, self.convention = sizes, center, convention
+        self.size = size
+        self.fit = fit
+        self.square = square
+        self.multiple_of = multiple_of
+        self.sizes = sizes
+        self.center = center
+        self.convention = convention
         self.scales = tuple(sorted(map(float, scales), key=lambda scale: (abs(scale - 1), scale)))
 
     def transform(self, sample: Sample) -> Sample:

@@ -136,7 +136,10 @@ def mask_ap(
     table = np.full((len(thresholds), num_classes), np.nan)
     levels = np.asarray(thresholds, float)
     for label in range(num_classes):
-        scores, hits, dropped, count = [np.zeros(0)], [np.zeros((len(levels), 0), bool)], [], 0
+        scores = [np.zeros(0)]
+        hits = [np.zeros((len(levels), 0), bool)]
+        dropped = []
+        count = 0
         dropped.append(np.zeros((len(levels), 0), bool))
         for predictions, real in zip(found, truth, strict=True):
             own = np.flatnonzero(predictions.labels == label)

@@ -99,7 +99,9 @@ class HourglassAE(BaseModule):
         self.channels = (out_channels,) * stacks
         self.strides = (4,) * stacks
         self.multiple_of = 4 * 2**depth
-        self.tag_channels, self.tag_std, self.with_cp = tag_channels, tag_std, with_cp
+        self.tag_channels = tag_channels
+        self.tag_std = tag_std
+        self.with_cp = with_cp
         self.stem = nn.Sequential(
             _conv(3, stem[0], 7, 2, norm_cfg),
             _conv(stem[0], stem[1], norm=norm_cfg),

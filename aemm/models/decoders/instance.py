@@ -63,8 +63,13 @@ class InstanceDecoder:
                 f"num_classes, min_cells, min_area and max_instances must be at least 1, got {num_classes}, "
                 f"{min_cells}, {min_area} and {max_instances}; max_instances=None returns all"
             )
-        self.num_classes, self.threshold, self.radius, self.bandwidth = num_classes, threshold, radius, bandwidth
-        self.distance, self.min_cells, self.min_area = distance, min_cells, min_area
+        self.num_classes = num_classes
+        self.threshold = threshold
+        self.radius = radius
+        self.bandwidth = bandwidth
+        self.distance = distance
+        self.min_cells = min_cells
+        self.min_area = min_area
         self.max_instances, self.nms_threshold = max_instances, nms_threshold
         self.flip_index = tuple(range(num_classes))  # a mirror image changes no class
 

@@ -110,8 +110,12 @@ class PoseDecoder:
             )
         limits = (tag_threshold, distance, max_matched, stop_when_full)
         self.rules = GroupingRules(order, *limits, tie=assignment_tie, equal_tags=equal_tags)
-        self.window, self.max_peaks, self.threshold = window, max_peaks, threshold
-        self.fill_missing, self.filled_score, self.filled_border = fill_missing, filled_score, filled_border
+        self.window = window
+        self.max_peaks = max_peaks
+        self.threshold = threshold
+        self.fill_missing = fill_missing
+        self.filled_score = filled_score
+        self.filled_border = filled_border
         self.subpixel, self.filled_subpixel = subpixel, filled_subpixel
         self.tie, self.padding = tie, padding
         self.max_instances = max_instances

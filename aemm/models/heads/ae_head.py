@@ -70,7 +70,9 @@ class AEHead(BaseModule):
                 f"{coordinate_scale} and tag_dims={tag_dims}"
             )
         self.coordinate_scale = coordinate_scale
-        self.num_heatmaps, self.tag_dims, self.stages = num_heatmaps, tag_dims, stages
+        self.num_heatmaps = num_heatmaps
+        self.tag_dims = tag_dims
+        self.stages = stages
         self.num_tags = (num_heatmaps if tag_per_keypoint else 1) if tag_dims else 0
         self.out_channels = num_heatmaps + self.num_tags * tag_dims
         self.deconvs, self.convs = nn.ModuleList(), nn.ModuleList()
