@@ -154,9 +154,9 @@ def _trained(tmp_path, launcher, sync_bn, batch_size):
 
 
 def test_with_sync_bn_two_processes_learn_what_one_learns(tmp_path):
-    one = _trained(tmp_path, "none", None, 4)
-    synchronised = run_processes(2, _trained, tmp_path, "pytorch", "torch", 2)[0]
-    apart = run_processes(2, _trained, tmp_path, "pytorch", None, 2)[0]
+    one = _trained(tmp_path / "one", "none", None, 4)
+    synchronised = run_processes(2, _trained, tmp_path / "synchronised", "pytorch", "torch", 2)[0]
+    apart = run_processes(2, _trained, tmp_path / "apart", "pytorch", None, 2)[0]
     learned = [name for name in one if "num_batches" not in name]
     assert difference({n: one[n] for n in learned}, {n: synchronised[n] for n in learned}) < 2e-3
     assert difference({n: one[n] for n in learned}, {n: apart[n] for n in learned}) > 2e-2
