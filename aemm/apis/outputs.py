@@ -232,7 +232,8 @@ class _Video:
         """Finish the file, and look at it: the writer itself tells nothing."""
         self.file.release()
         written = cv2.VideoCapture(str(self.path))
-        whole = written.get(cv2.CAP_PROP_FRAME_COUNT) == self.number + 1
+        # an interrupt may fall between the writing of a frame and its being counted
+        whole = written.get(cv2.CAP_PROP_FRAME_COUNT) >= self.number + 1
         written.release()
         if not whole:
             raise OSError(f"video {self.path} was not written whole; is the disk full?")
