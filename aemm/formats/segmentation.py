@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as rle
 
-from aemm.formats.values import are_numbers, is_whole, shown
+from aemm.formats.values import is_whole, shown, span_of
 from aemm.ops.boxes import box_mask
 from aemm.ops.masks import decode_masks, encode_mask
 from aemm.records import Mask
@@ -62,12 +62,10 @@ def _polygon_faults(polygons: list[Any]) -> list[str]:
         if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
             got = f"{len(polygon)} numbers" if isinstance(polygon, list) else shown(polygon)
             faults.append(f"polygon {n} needs three points or more, x and y of each, got {got}")
-        elif not are_numbers(polygon):
-            faults.append(
-                f"polygon {n} holds NaN, infinity, a number that is too large, or something that is no number"
-            )
-        elif (most := (max(polygon) - min(polygon)) * len(polygon)) <= MAX_OUTLINE:
-            outline += most
+        elif (span := span_of(polygon)) is None:
+            faults.append(f"polygon {n} holds NaN, infinity, a number too large or something that is no number")
+        elif span * len(polygon) <= MAX_OUTLINE:
+            outline += span * len(polygon)
         else:
             outline += np.abs(np.diff(np.reshape(polygon, (-1, 2)), axis=0, append=[polygon[:2]])).sum()
     if outline > MAX_OUTLINE:

@@ -28,18 +28,20 @@ def is_number(value: Any) -> TypeGuard[float]:
 
 def are_numbers(values: Any) -> TypeGuard[list[float]]:
     """Whether a value is a list of coordinates: finite numbers up to :data:`LARGEST`."""
-    if not isinstance(values, list | tuple):
-        return False
-    if not values:
-        return True
+    return isinstance(values, list | tuple) and (not values or span_of(values) is not None)
+
+
+def span_of(values: Sequence[Any]) -> float | None:
+    """Largest less smallest of the coordinates in a list that is not empty; None where one is no coordinate."""
     if not set(map(type, values)) <= _NUMERIC:
-        return False
-    if not (min(values) >= -LARGEST and max(values) <= LARGEST):
-        return False
+        return None
+    least, most = min(values), max(values)
+    if not (least >= -LARGEST and most <= LARGEST):
+        return None
     try:
-        return math.isfinite(sum(values))  # NaN hides from min and max
+        return most - least if math.isfinite(sum(values)) else None  # NaN hides from min and max
     except OverflowError:
-        return False
+        return None
 
 
 def is_whole(value: Any) -> TypeGuard[float]:
