@@ -9,11 +9,12 @@ import os
 import shutil
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from mmengine.dist import is_main_process, master_only
+from mmengine.dist import broadcast_object_list, is_main_process, master_only
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook as EngineCheckpointHook
 from mmengine.logging import MMLogger
@@ -236,19 +237,20 @@ class CheckpointHook(EngineCheckpointHook):
 
     def _link_best(self, runner: Runner, path: str, kind: str) -> bool:
         """Where there is no room for the weights alone, keep those of the checkpoint just saved; whether it is one."""
-        if self._saved_iter != runner.iter or not isinstance(self._files.backend, LocalBackend):
-            return False
-        try:
-            Path(path).unlink(missing_ok=True)
-            os.link(str(self.last_ckpt), path)
-        except OSError:
-            return False
-        runner.logger.warning(f"{path} is the whole of {self.last_ckpt} instead, which takes no more room")
-        self._missed.pop(kind, None)
-        return True
+        linked = [False]
+        if is_main_process() and self._saved_iter == runner.iter and isinstance(self._files.backend, LocalBackend):
+            with suppress(OSError):
+                Path(path).unlink(missing_ok=True)
+                os.link(str(self.last_ckpt), path)
+                linked = [True]
+        broadcast_object_list(linked)
+        if linked[0]:
+            runner.logger.warning(f"{path} is the whole of {self.last_ckpt} instead, which takes no more room")
+            self._missed.pop(kind, None)
+        return linked[0]
 
     def _write(self, runner: Runner, name: str, meta: dict, kind: str, spare: Sequence[str] = ()) -> bool:
-        """Write a file whole or not at all; whether it is there.
+        """Write a file whole or not at all; whether it is there, which all processes learn.
 
         Args:
             runner: whose state to save.
@@ -258,6 +260,22 @@ class CheckpointHook(EngineCheckpointHook):
             spare: names of files to delete if there is no room otherwise.
         """
         target = Path(self._files.path(name))
+        problem = [self._try(runner, target, meta, kind, spare)]
+        broadcast_object_list(problem)
+        if problem[0] is None:
+            self._missed.pop(kind, None)
+            return True
+        self._missed[kind] = f"checkpoint {target} could not be written: {problem[0]}"
+        said = f"{self._missed[kind]}; the last whole one is {self._files.newest()}"
+        if self.on_write_error == "stop":
+            raise OSError(said)
+        runner.logger.error(
+            f"{said}. Training goes on; default_hooks.checkpoint.on_write_error='stop' would end it here"
+        )
+        return False
+
+    def _try(self, runner: Runner, target: Path, meta: dict, kind: str, spare: Sequence[str]) -> str | None:
+        """Write a file; what went wrong, if anything did."""
         try:
             self._put(runner, target, meta, resumable=kind == "last")
         except OSError as error:
@@ -265,17 +283,9 @@ class CheckpointHook(EngineCheckpointHook):
             if error.errno in (errno.ENOSPC, errno.EDQUOT) and spare:
                 runner.logger.warning(f"no room for {target}: {', '.join(spare)} are deleted for it")
                 self._files.remove(spare)
-                return self._write(runner, name, meta, kind)
-            self._missed[kind] = f"checkpoint {target} could not be written: {error.strerror or error}{_free(target)}"
-            if self.on_write_error == "stop":
-                raise OSError(f"{self._missed[kind]}; the last whole one is {self._files.newest()}") from error
-            runner.logger.error(
-                f"{self._missed[kind]}. The last whole one is {self._files.newest()}; training goes on, or stops here "
-                "with default_hooks.checkpoint.on_write_error='stop'"
-            )
-            return False
-        self._missed.pop(kind, None)
-        return True
+                return self._try(runner, target, meta, kind, ())
+            return f"{error.strerror or error}{_free(target)}"
+        return None
 
     def _put(self, runner: Runner, target: Path, meta: dict, resumable: bool) -> None:
         """Let mmengine write beside the name, where files are local; then give the file its name."""

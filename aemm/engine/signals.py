@@ -20,6 +20,8 @@ from aemm.engine.checkpoint_hook import CheckpointHook
 
 REQUEUE = 75  # EX_TEMPFAIL: start the same command again
 TERMINATED = 128 + 15  # as a shell reports a process that SIGTERM ended
+_CODES = {"SIGTERM": TERMINATED, "SIGUSR1": REQUEUE}
+_SIGNALS = {getattr(signal, name): code for name, code in _CODES.items() if hasattr(signal, name)}  # Windows lacks one
 
 
 class StopSignals:
@@ -39,7 +41,7 @@ class StopSignals:
 
     def __enter__(self) -> StopSignals:
         if threading.current_thread() is threading.main_thread():  # others cannot set handlers
-            self._before = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGUSR1)}
+            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -52,7 +54,7 @@ class StopSignals:
             signal.raise_signal(signal.SIGTERM)  # it failed before it could stop, as where another process was lost
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        first, self.code = self.code, self.code or (REQUEUE if number == signal.SIGUSR1 else TERMINATED)
+        first, self.code = self.code, self.code or _SIGNALS[number]
         if not self.waits and not first:
             raise SystemExit(self.code)
 
@@ -112,8 +114,8 @@ class StopHook(Hook):
         return int(largest)
 
     def _stop(self, runner: Runner, code: int, done: int, epoch_ended: bool) -> None:
-        self.signals.code = self.signals.code or code
-        name = "SIGUSR1" if code == REQUEUE else "SIGTERM"
+        self.signals.code = code
+        name = next(name for name in _CODES if _CODES[name] == code)
         saver = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
         path = saver.save_stopped(runner, done, epoch_ended) if saver else None
         where = f"--resume goes on from {path}" if path else "no checkpoint of this state could be saved"
@@ -130,12 +132,13 @@ def shield_workers(loader: DataLoader) -> DataLoader:
     Schedulers and torchrun send a signal to all processes of a job; a worker that it ended would fail the iteration
     behind which the main process wants to save.
     """
-    loader.worker_init_fn = partial(_start_shielded, loader.worker_init_fn)
+    if hasattr(signal, "sigwaitinfo"):  # macOS and Windows lack it
+        loader.worker_init_fn = partial(_start_shielded, loader.worker_init_fn)
     return loader
 
 
 def _start_shielded(start: Callable[[int], None] | None, worker: int) -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1})
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS.keys())
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     if start is not None:
         start(worker)

@@ -173,7 +173,7 @@ def test_training_goes_on_where_the_disk_is_full_for_a_while(trained, disk):
     runner.train(hook, 2)
     assert names(runner.work_dir) == ["epoch_1.pth", "epoch_2.pth", "last_checkpoint"]
     assert re.search(
-        r"epoch_4\.pth could not be written: No space left.*The last whole one is .*epoch_2", runner.said[-1]
+        r"epoch_4\.pth could not be written: No space left.*the last whole one is .*epoch_2", runner.said[-1]
     )
     runner.train(hook, 1)
     hook.after_train(runner)
