@@ -146,6 +146,7 @@ def test_the_command_keeps_what_it_found_when_it_is_interrupted(recipe, tmp_path
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite in the background ignores it
     )
     for _ in range(600):
         if lines.exists() and lines.stat().st_size > 10_000:
