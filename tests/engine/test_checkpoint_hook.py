@@ -198,6 +198,21 @@ def test_training_does_not_end_well_without_its_last_checkpoint(trained, disk):
         hook.after_train(runner)
 
 
+def test_every_process_learns_that_the_first_could_not_write(trained, monkeypatch):
+    hook, runner = trained(1, scores=[0.5], save_best="AP", rule="greater")
+
+    def hear(outcome):
+        outcome[0] = "No space left on device"
+
+    monkeypatch.setattr(checkpoint_hook, "broadcast_object_list", hear)
+    monkeypatch.setattr(hook, "_link_best", lambda *_: False)
+    runner.train(hook, 1, scores=[0, 0.9])
+    assert runner.message_hub.get_info("best_score") == 0.5
+    assert hook.last_ckpt.endswith("epoch_1.pth")
+    with pytest.raises(OSError, match=r"epoch_2\.pth could not be written.*; checkpoint .*best_AP_epoch_2"):
+        hook.after_train(runner)
+
+
 def test_older_checkpoints_make_room_but_never_the_newest(trained, disk, monkeypatch):
     hook, runner = trained(3, max_keep_ckpts=3)
     disk.full = ("epoch_4",)
