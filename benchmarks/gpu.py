@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -221,6 +222,7 @@ def main() -> None:
                     left_out.append(f"{name}, {how.name}")
                 else:
                     made.append([name, how.name, *measure(bench, how)])
+                    print(*made[-1], sep=" | ", file=sys.stderr)  # kept if the run is cut short
         return made
 
     card = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"

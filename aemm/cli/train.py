@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="auto",
         choices=["auto", "float16", "bfloat16"],
-        help="mixed precision; without a value float16 on a GPU, bfloat16 on a CPU",
+        help="mixed precision; without a value bfloat16 on a CPU and where a GPU computes in it, else float16",
     )
     parser.add_argument("--seed", type=seed, help="of weights, order and augmentation; default from the config")
     add_launcher(parser)

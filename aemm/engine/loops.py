@@ -1,4 +1,4 @@
-"""Training loops that go on from any place: within an epoch, and at the validation behind one."""
+"""Training loops that go on from any place: within an epoch, and at the validation behind one; and how to measure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from mmengine.runner import EpochBasedTrainLoop as EngineEpochLoop
 from mmengine.runner import IterBasedTrainLoop as EngineIterLoop
+from mmengine.runner import TestLoop as EngineTestLoop
+from mmengine.runner import ValLoop as EngineValLoop
 from torch.utils.data import BatchSampler, DataLoader
 
 from aemm.registry import LOOPS
@@ -72,6 +75,38 @@ class IterBasedTrainLoop(EngineIterLoop):
             self._iter += 1
             return
         super().run_iter(data_batch)
+
+
+@LOOPS.register_module()
+class ValLoop(EngineValLoop):
+    """mmengine's, without a search for the fastest convolutions, which every size of an image would start anew."""
+
+    def run(self) -> dict[str, float]:
+        """Measure what the validation set says."""
+        with _unsearched_convolutions():
+            return super().run()
+
+
+@LOOPS.register_module()
+class TestLoop(EngineTestLoop):
+    """mmengine's, without a search for the fastest convolutions, which every size of an image would start anew."""
+
+    __test__ = False  # nothing that pytest should collect
+
+    def run(self) -> dict[str, float]:
+        """Measure what the test set says."""
+        with _unsearched_convolutions():
+            return super().run()
+
+
+@contextmanager
+def _unsearched_convolutions() -> Iterator[None]:
+    searched = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = searched
 
 
 class _Behind:

@@ -32,7 +32,7 @@ class AmpOptimWrapper(OptimWrapper):
         optimizer: built by mmengine from the config.
         accumulative_counts: iterations whose gradients make one step.
         clip_grad: see :class:`OptimWrapper`; gradients are clipped without their scale.
-        dtype: ``'float16'`` or ``'bfloat16'``; by default the first on a GPU, the second on a CPU.
+        dtype: ``'float16'`` or ``'bfloat16'``; by default the second on a CPU, and on a GPU that computes in it.
         loss_scale: ``'dynamic'``, a constant, or arguments of ``torch.amp.GradScaler``; bf16 takes the default alone.
 
     Raises:
@@ -49,7 +49,7 @@ class AmpOptimWrapper(OptimWrapper):
     ) -> None:
         super().__init__(optimizer, accumulative_counts, clip_grad)
         self.device_type = torch.device(get_device()).type
-        dtype = dtype or ("bfloat16" if self.device_type == "cpu" else "float16")
+        dtype = dtype or ("bfloat16" if _has_bfloat16(self.device_type) else "float16")
         if dtype not in _TYPES:
             raise ValueError(f"optim_wrapper.dtype must be one of {', '.join(map(repr, _TYPES))}, got {dtype!r}")
         if dtype == "bfloat16" and loss_scale != "dynamic":
@@ -102,6 +102,13 @@ class AmpOptimWrapper(OptimWrapper):
         super().load_state_dict(state)
 
 
+def _has_bfloat16(device_type: str) -> bool:
+    """Whether the device computes in bfloat16 itself; other accelerators than CUDA's are not asked."""
+    if device_type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device_type == "cpu"
+
+
 def _scaler(device_type: str, loss_scale: str | float | dict[str, Any], enabled: bool) -> torch.amp.GradScaler:
     """The loss scaler that a config asks for."""
     if isinstance(loss_scale, dict):
@@ -118,7 +125,7 @@ def use_mixed_precision(cfg: Config, dtype: str | None = None) -> None:
 
     Args:
         cfg: its ``optim_wrapper`` is changed.
-        dtype: ``'float16'`` or ``'bfloat16'``; by default the first on a GPU, the second on a CPU.
+        dtype: ``'float16'`` or ``'bfloat16'``; by default what :class:`AmpOptimWrapper` takes.
 
     Raises:
         ConfigError: the config has a wrapper of its own.

@@ -62,11 +62,6 @@ class Runner(_Runner):
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         super().set_randomness(seed, diff_rank_seed, deterministic)
 
-    def test(self) -> dict[str, float]:
-        """Measure, without a search for the fastest convolutions, which every size of an image would start anew."""
-        torch.backends.cudnn.benchmark = False
-        return super().test()
-
     def save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
         """Save the running statistics of all processes, not those of the first; each process must call this."""
         share_statistics(self)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from mmengine.runner import Runner as _Runner
 
+from aemm.engine.loops import TestLoop, ValLoop
 from aemm.engine.runner import Runner
 from tests.engine.small_runs import small_runner
 
@@ -32,8 +33,9 @@ def test_a_deterministic_run_sets_what_cublas_needs(tmp_path, monkeypatch):
         torch.backends.cudnn.deterministic = False
 
 
-def test_a_test_searches_for_no_algorithms(tmp_path, monkeypatch):
-    runner = small_runner(tmp_path)
+@pytest.mark.parametrize("loop", [ValLoop, TestLoop])
+def test_measuring_searches_for_no_algorithms_and_training_goes_on_as_before(monkeypatch, loop):
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
-    with patch.object(_Runner, "test", lambda self: torch.backends.cudnn.benchmark):
-        assert runner.test() is False
+    with patch.object(loop.__base__, "run", lambda self: torch.backends.cudnn.benchmark):
+        assert loop.__new__(loop).run() is False
+    assert torch.backends.cudnn.benchmark

@@ -5,7 +5,7 @@ Source: Newell et al. 2017, section 3; princeton-vl/pose-ae-train models/posenet
 
 model = dict(
     type="Embedder",
-    data_preprocessor=dict(type="Preprocessor"),
+    data_preprocessor=dict(type="Preprocessor", channels_last=True),
     backbone=dict(type="HourglassAE", out_channels=68, stacks=4, width=256, growth=128),
     head=dict(
         type="AEHead",

@@ -5,7 +5,9 @@ Source: Sun et al. (CVPR 2019); bottom-up as the baseline of Cheng et al., Highe
 
 model = dict(
     type="Embedder",
-    data_preprocessor=dict(type="Preprocessor", mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375)),
+    data_preprocessor=dict(
+        type="Preprocessor", mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375), channels_last=True
+    ),
     backbone=dict(
         type="HRNet",
         width=32,

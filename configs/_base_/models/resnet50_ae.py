@@ -5,7 +5,9 @@ Source: Xiao et al., Simple baselines (ECCV 2018); open-mmlab/mmpose 0.29 associ
 
 model = dict(
     type="Embedder",
-    data_preprocessor=dict(type="Preprocessor", mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375)),
+    data_preprocessor=dict(
+        type="Preprocessor", mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375), channels_last=True
+    ),
     backbone=dict(
         type="ResNet",
         depth=50,
