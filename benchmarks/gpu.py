@@ -222,7 +222,7 @@ def main() -> None:
                     left_out.append(f"{name}, {how.name}")
                 else:
                     made.append([name, how.name, *measure(bench, how)])
-                    print(*made[-1], sep=" | ", file=sys.stderr)  # kept if the run is cut short
+                    print("|", *made[-1], sep=" | ", file=sys.stderr)  # kept if the run is cut short
         return made
 
     card = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
