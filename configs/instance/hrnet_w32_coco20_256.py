@@ -7,18 +7,13 @@ The same method on the features of another network; the schedule is ours. Not tr
 
 _base_ = [
     "../_base_/default_runtime.py",
-    "../_base_/models/hrnet_ae.py",
+    "../_base_/models/hrnet_instance.py",
     "../_base_/protocols/instance.py",
     "../_base_/datasets/coco_instance.py",
     "../_base_/schedules/adam_200k.py",
 ]
 
-grouping_loss = dict(_delete_=True, type="PixelGroupingLoss", normalize=True, pull_weight=1e-2, push_weight=1e-2)
-model = dict(
-    head=dict(num_heatmaps=20, tag_std=0.1, init_cfg=None, grouping_loss=grouping_loss),
-    decoder={{_base_.decoder}},
-    tta={{_base_.tta}},
-)
+model = dict(decoder={{_base_.decoder}}, tta={{_base_.tta}})
 default_hooks = dict(checkpoint=dict(save_best="voc/apr_50"))
 train_dataloader = dict(batch_size=4, dataset=dict(pipeline={{_base_.train_pipeline}}))
 val_dataloader = dict(dataset=dict(pipeline={{_base_.test_pipeline}}))

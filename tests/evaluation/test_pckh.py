@@ -7,11 +7,11 @@ import pytest
 from aemm.evaluation.functional.pckh import (
     GroupTruth,
     assign_people,
-    average_precision,
     group_average_precision,
     match_group,
     pckh,
     pckh_matches,
+    pooled_average_precision,
 )
 from aemm.formats.mpii_mat import read_submission, read_truths
 from aemm.ops.boxes import head_sizes
@@ -66,23 +66,23 @@ def check_expected(values, expected):
 @pytest.mark.golden
 def test_ap_of_mpii_predictions_is_that_of_the_published_evaluator(golden):
     truths, found, expected = golden_groups(golden)
-    start = time.perf_counter()
+    start = time.process_time()
     values = evaluate(truths, found)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
     check_expected(values, expected)
 
 
 @pytest.mark.golden
 def test_official_mat_files_of_mpii_give_the_same_ap(golden, shared):
     folder = shared / "data" / "mpii_groups"
-    start = time.perf_counter()
+    start = time.process_time()
     truths = [group_truth(truth) for truth in read_truths(folder / "mpi_val_groundtruth.mat")]
     found = [
         (f.keypoints[:, COLUMNS], f.keypoint_scores[:, COLUMNS] != 0, f.keypoint_scores[:, COLUMNS])
         for f in read_submission(folder / "pred_keypoints_mpii_multi.mat")
     ]
     values = evaluate(truths, found)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
     # these two files are the published pair, whatever the golden arrays hold
     assert 100 * values.mean() == pytest.approx(79.3134608, abs=1e-4)
 
@@ -195,7 +195,7 @@ def test_a_duplicate_counts_as_a_false_positive_where_it_stands():
 def test_equal_scores_enter_together_in_whatever_order():
     scores, hits = np.full(4, 0.5), np.array([True, False, True, False])
     for order in ([0, 1, 2, 3], [1, 3, 0, 2], [2, 0, 3, 1]):
-        assert average_precision(scores[order], hits[order], 2) == pytest.approx(0.5)
+        assert pooled_average_precision(scores[order], hits[order], 2) == pytest.approx(0.5)
 
 
 def test_a_keypoint_nobody_has_annotated_is_no_number_and_a_prediction_of_it_no_error():

@@ -135,7 +135,7 @@ def match_group(
     return GroupMatch(scores, present, hits, truth.annotated.sum(0))
 
 
-def average_precision(scores: np.ndarray, hits: np.ndarray, positives: int) -> float:
+def pooled_average_precision(scores: np.ndarray, hits: np.ndarray, positives: int) -> float:
     """Area under the interpolated precision/recall curve, every recall step.
 
     Equal scores enter together, so the order of the predictions never counts.
@@ -145,7 +145,7 @@ def average_precision(scores: np.ndarray, hits: np.ndarray, positives: int) -> f
         hits: ``(M,) bool``, which are right.
         positives: how many there are to be found.
 
-    >>> average_precision(np.array([0.9, 0.8, 0.7]), np.array([True, False, True]), 4)
+    >>> pooled_average_precision(np.array([0.9, 0.8, 0.7]), np.array([True, False, True]), 4)
     0.41666666666666663
     """
     if not positives:
@@ -185,7 +185,8 @@ def group_average_precision(groups: Sequence[GroupMatch], empty_groups: str = "s
     )
     positives = np.sum([group.positives for group in counted], axis=0)
     found = (
-        average_precision(s[p], h[p], n) for s, p, h, n in zip(scores.T, present.T, hits.T, positives, strict=True)
+        pooled_average_precision(s[p], h[p], n)
+        for s, p, h, n in zip(scores.T, present.T, hits.T, positives, strict=True)
     )
     return np.where(annotated > 0, np.fromiter(found, float), np.nan)
 
