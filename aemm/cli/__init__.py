@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from aemm import __version__
-from aemm.cli import complexity, convert, map_keypoints, oracle, predict, publish, replay, test, train
+from aemm.cli import check_data, complexity, convert, map_keypoints, oracle, predict, publish, replay, test, train
 from aemm.cli.outcome import ExitCode, run
 
 COMMANDS: dict[str, ModuleType] = {
     "train": train,
     "test": test,
     "predict": predict,
+    "check-data": check_data,
     "oracle": oracle,
     "complexity": complexity,
     "convert": convert,

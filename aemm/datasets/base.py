@@ -12,6 +12,7 @@ from mmengine.dataset import DefaultSampler
 from torch.utils.data import Dataset
 
 from aemm.formats import UnreadableImageError
+from aemm.formats.listed import AnnotationFile
 from aemm.records import DatasetInfo
 from aemm.registry import DATA_SAMPLERS, TRANSFORMS
 from aemm.skeletons import Skeleton, build_skeleton
@@ -104,6 +105,11 @@ class SampleDataset(Dataset, ABC):
     def parts(self) -> tuple[str, ...]:
         """What truths name as their ``part``; none where the data set does not come from files."""
         return ()
+
+    @property
+    def annotation_file(self) -> AnnotationFile | None:
+        """What its annotation files say; None where it comes from no such file, or the labels are withheld."""
+        return None
 
     def __getitem__(self, key: int | SampleKey) -> Sample:
         """The transformed sample; a bare index means epoch 0 and seed 0."""

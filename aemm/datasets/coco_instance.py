@@ -10,7 +10,7 @@ import numpy as np
 from aemm.datasets.base import SampleDataset
 from aemm.formats.classes import choose_classes
 from aemm.formats.files import AnnotationError
-from aemm.formats.instance_file import read_instances
+from aemm.formats.instance_file import InstanceFile, read_instances
 from aemm.formats.listed import list_sources
 from aemm.formats.notices import log_notices
 from aemm.formats.orientation import Exif
@@ -75,13 +75,18 @@ class CocoInstanceDataset(SampleDataset):
         self._places = places[:max_images]
         if not self._places:
             fault = f"no image has an instance of {', '.join(self.classes[:5])}, so there is nothing to learn from"
-            raise AnnotationError(self.ann_file, ["; ".join([fault, *self.file.notices])])
+            raise AnnotationError(self.ann_file, ["; ".join([fault, *(notice.text for notice in self.file.notices)])])
         log_notices(self.ann_file, self.file.summary(self._places), self.file.notices)
 
     @property
     def parts(self) -> tuple[str, ...]:
         """The annotation files."""
         return tuple(source.path for source in self.sources)
+
+    @property
+    def annotation_file(self) -> InstanceFile:
+        """What the annotation files say."""
+        return self.file
 
     def __len__(self) -> int:
         """Number of images."""

@@ -89,7 +89,7 @@ class CocoPoseDataset(SampleDataset):
         self._places = self._taking_part(images or ("all" if test_mode else "with_keypoints"))
         if not self._places or not (test_mode or self.file.annotated.any()):
             fault = "nobody in it has a keypoint with visibility 1 or 2, so there is nothing to learn from"
-            raise AnnotationError(self.ann_file, ["; ".join([fault, *self.file.notices])])
+            raise AnnotationError(self.ann_file, ["; ".join([fault, *(notice.text for notice in self.file.notices)])])
         log_notices(self.ann_file, self.file.summary(self._places), self.file.notices)
 
     def read(self, choice: CategoryChoice, area_per_box: float | None) -> KeypointFile:
@@ -109,6 +109,11 @@ class CocoPoseDataset(SampleDataset):
     def parts(self) -> tuple[str, ...]:
         """The annotation files."""
         return tuple(source.path for source in self.sources)
+
+    @property
+    def annotation_file(self) -> KeypointFile:
+        """What the annotation files say."""
+        return self.file
 
     def __len__(self) -> int:
         """Number of images."""

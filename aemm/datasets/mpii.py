@@ -197,6 +197,11 @@ class MpiiGroupDataset(SampleDataset):
         """The annotation file."""
         return (self.mpii.path,)
 
+    @property
+    def annotation_file(self) -> KeypointFile | None:
+        """Everybody in the file."""
+        return self.mpii.people
+
     def __len__(self) -> int:
         """Number of groups."""
         return len(self.mpii.groups)

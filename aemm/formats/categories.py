@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from aemm.formats.names import compare_names
-from aemm.formats.values import identifier, is_id, is_text, repeated, shown
+from aemm.formats.notices import Notice
+from aemm.formats.values import identifier, is_id, is_text, is_whole, repeated, shown
 from aemm.records import ImageId
-from aemm.skeletons import Skeleton
+from aemm.skeletons import SKELETONS, Skeleton, build_skeleton
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,20 @@ def shared_faults(categories: Sequence[Mapping[str, Any]]) -> list[str]:
     return faults + [f"categories: id {key!r} stands there more than once" for key in repeated(ids)]
 
 
-def same_names(categories: Sequence[Mapping[str, Any]], used: Counter[Any]) -> list[str]:
-    """What is to be said of categories that share a name: they count as one."""
+def same_names(categories: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> list[Notice]:
+    """What is to be said of categories that share a name: they count as one.
+
+    Args:
+        categories: those that are meant.
+        rows: the annotations that take part.
+    """
     notices = []
+    used = Counter(row["category_id"] for row in rows)
     for name in repeated([category["name"] for category in categories]):
         ids = [category["id"] for category in categories if category["name"] == name]
         listed = ", ".join(f"{key!r} ({used[key]} annotations)" for key in ids)
-        notices.append(f"{len(ids)} categories are called {name!r}, ids {listed}; they are taken as one")
+        text = f"{len(ids)} categories are called {name!r}, ids {listed}; they are taken as one"
+        notices.append(Notice(text, tuple(n for n, row in enumerate(rows) if row["category_id"] in ids)))
     return notices
 
 
@@ -111,6 +119,28 @@ def find_categories(data: Mapping[str, Any], skeleton: Skeleton, choice: Categor
         for category in chosen
     }
     return KeypointCategories(chosen[0]["name"], tuple(orders), orders)
+
+
+def skeleton_of(data: Mapping[str, Any], choice: CategoryChoice) -> Skeleton | None:
+    """A keypoint set to hold a file against whose set nobody stated.
+
+    It is the known set that has the names of the file, in whatever order, or else one of the names and limbs as they
+    stand there, whose OKS constants say nothing. None where no category names keypoints.
+    """
+    chosen = [category for category in _chosen(data, choice) if _are_names(category["keypoints"])]
+    if not chosen:
+        return None
+    names, limbs = chosen[0]["keypoints"], chosen[0].get("skeleton") or []
+    for known in SKELETONS.values():
+        if len(known) == len(names) and compare_names(names, known).order is not None:
+            return known
+    whole = [limb for limb in limbs if isinstance(limb, list) and len(limb) == 2 and all(map(is_whole, limb))]
+    drawn = [[int(end) - 1 for end in limb] for limb in whole if min(limb) > 0 and max(limb) <= len(names)]
+    return build_skeleton({"name": "file", "keypoints": names, "sigmas": [0.05] * len(names), "limbs": drawn})
+
+
+def _are_names(names: Any) -> bool:
+    return isinstance(names, list) and all(map(is_text, names)) and not repeated(names)
 
 
 def find_withheld_category(data: Mapping[str, Any], choice: CategoryChoice) -> tuple[str, ImageId]:

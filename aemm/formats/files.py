@@ -4,24 +4,56 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import mmengine.fileio as fileio
 
 _SHOWN = 20
+One = TypeVar("One")
+Read = TypeVar("Read")
 
 
 class AnnotationError(ValueError):
-    """A file of annotations holds faults; the message lists them."""
+    """A file of annotations holds faults; the message lists the first of them.
+
+    Args:
+        path: of the file.
+        faults: all of them.
+    """
 
     def __init__(self, path: str, faults: Sequence[str]) -> None:
+        self.path = path
         self.faults = list(faults)
         listed = "\n".join(f"  - {fault}" for fault in faults[:_SHOWN])
         more = f"\n  (and {len(faults) - _SHOWN} more)" if len(faults) > _SHOWN else ""
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         super().__init__(f"{path} has {count}:\n{listed}{more}")
+
+
+def read_each(sources: Iterable[One], read: Callable[[One], Read]) -> list[Read]:
+    """Read every file of several, so that the faults of all come together.
+
+    Args:
+        sources: the files.
+        read: one of them.
+
+    Raises:
+        AnnotationError: listing the faults of every file that has some.
+    """
+    parts, errors = [], []
+    for source in sources:
+        try:
+            parts.append(read(source))
+        except AnnotationError as error:
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        faults = [f"{error.path}: {fault}" for error in errors for fault in error.faults]
+        raise AnnotationError(", ".join(error.path for error in errors), faults)
+    return parts
 
 
 def read_json(path: str, needed: Iterable[str], optional: Iterable[str] = ()) -> dict[str, Any]:

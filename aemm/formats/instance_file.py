@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aemm.formats.categories import same_names, used_ids
+from aemm.formats.categories import same_names
 from aemm.formats.coco_checks import instance_faults
-from aemm.formats.files import AnnotationError, read_json
-from aemm.formats.listed import LISTS, AnnotationSource, Listed, same_everywhere
-from aemm.formats.notices import all_crowds, twice_annotated
+from aemm.formats.files import AnnotationError, read_each, read_json
+from aemm.formats.listed import LISTS, AnnotationFile, AnnotationSource, Listed, Tally, same_everywhere
+from aemm.formats.notices import Notice, all_crowds, joined, twice_annotated
 from aemm.formats.segmentation import Regions, region_mask
 from aemm.formats.values import identifier
 from aemm.ops.masks import mask_areas
@@ -42,11 +42,11 @@ class _Part(NamedTuple):
     names: tuple[str, ...]
     category_ids: tuple[ImageId, ...]
     labels: list[int]
-    notices: list[str]
+    notices: list[Notice]
     others: int
 
 
-class InstanceFile:
+class InstanceFile(AnnotationFile):
     """The instance masks of COCO-format files, checked and laid out flat.
 
     Args:
@@ -64,8 +64,7 @@ class InstanceFile:
 
     def __init__(self, parts: Sequence[_Part]) -> None:
         listed = Listed.joined([part.listed for part in parts])
-        self.images = listed.images
-        self._first = listed.first
+        super().__init__(listed)
         rows = listed.rows
         names = " + ".join(Path(part.path).stem for part in parts)
         self.info = DatasetInfo(names, None, parts[0].names, parts[0].category_ids)
@@ -78,18 +77,14 @@ class InstanceFile:
         self._regions = Regions(a["segmentation"] for a in rows)
         self.others = sum(part.others for part in parts)
         keys = list(zip(listed.numbers().tolist(), self.labels.tolist(), self._regions.hashes(), strict=True))
-        self.notices = [notice for part in parts for notice in part.notices]
-        self.notices += twice_annotated(keys, [a["id"] for a in rows], "instances, with the same mask,")
+        self.notices = joined([len(part.listed.rows) for part in parts], [part.notices for part in parts])
+        self.notices += twice_annotated(keys, self.ids, "instances, with the same mask,")
         self.notices += all_crowds(self.crowd) or self._crowded_classes()
 
-    def _crowded_classes(self) -> list[str]:
+    def _crowded_classes(self) -> list[Notice]:
         """Classes that have crowds alone."""
         names = enumerate(self.info.classes)
-        return [note for label, name in names for note in all_crowds(self.crowd[self.labels == label], f"{name!r}")]
-
-    def rows(self, i: int) -> slice:
-        """The annotations of image ``i``."""
-        return slice(int(self._first[i]), int(self._first[i + 1]))
+        return [note for label, name in names for note in all_crowds(self.crowd, self.labels == label, f"{name!r}")]
 
     def masks(self, i: int) -> list[Mask]:
         """The masks of image ``i``, crowds included."""
@@ -113,6 +108,21 @@ class InstanceFile:
             area=np.where(np.isnan(area), mask_areas(masks), area),
             boxes=self.boxes[rows],
             crowd=self.crowd[rows],
+        )
+
+    def tally(self) -> Tally:
+        """What is there, in numbers."""
+        count = np.bincount(self.labels[~self.crowd], minlength=len(self.info.classes))
+        boxed = (self.boxes[:, 2:] - self.boxes[:, :2]).prod(1)
+        return Tally(
+            images=len(self.images),
+            annotated=self._annotated_images(~self.crowd),
+            instances=dict(zip(self.info.classes, count.tolist(), strict=True)),
+            crowds=int(self.crowd.sum()),
+            unlabelled=0,
+            others=self.others,
+            visibility=None,
+            areas=np.where(np.isnan(self.area), boxed, self.area)[~self.crowd],
         )
 
     def summary(self, taking_part: Sequence[int]) -> str:
@@ -143,7 +153,7 @@ def read_instances(
         AnnotationError: listing every fault.
         ValueError: the files have different classes.
     """
-    parts = [_read_part(source, choose, needs_instances) for source in sources]
+    parts = read_each(sources, lambda source: _read_part(source, choose, needs_instances))
     named = [(part.path, part.names) for part in parts]
     same_everywhere("the classes", named, "choose those that take part by classes=[...]")
     return InstanceFile(parts)
@@ -155,7 +165,6 @@ def _read_part(source: AnnotationSource, choose: Chooser, needs_instances: bool)
     faults = instance_faults({**data, "annotations": rows}, source.folder)
     if faults:
         raise AnnotationError(source.path, faults)
-    used = used_ids(data)
     names = tuple(choose(list(dict.fromkeys(category["name"] for category in data["categories"]))))
     label_of = {c["id"]: names.index(c["name"]) for c in data["categories"] if c["name"] in names}
     first = {label: identifier(key) for key, label in reversed(label_of.items())}
@@ -168,6 +177,6 @@ def _read_part(source: AnnotationSource, choose: Chooser, needs_instances: bool)
         names=names,
         category_ids=tuple(first[label] for label in range(len(names))),
         labels=[label_of[row["category_id"]] for row in listed.rows],
-        notices=same_names(chosen, used),
+        notices=same_names(chosen, listed.rows),
         others=len(rows) - len(taking_part),
     )

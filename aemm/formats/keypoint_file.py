@@ -16,12 +16,11 @@ from aemm.formats.categories import (
     find_categories,
     find_withheld_category,
     same_names,
-    used_ids,
 )
 from aemm.formats.coco_checks import image_faults, keypoint_faults
-from aemm.formats.files import AnnotationError, read_json
-from aemm.formats.listed import LISTS, AnnotationSource, Listed
-from aemm.formats.notices import all_crowds, keypoint_notices, twice_annotated
+from aemm.formats.files import AnnotationError, read_each, read_json
+from aemm.formats.listed import LISTS, AnnotationFile, AnnotationSource, Listed, Tally
+from aemm.formats.notices import Notice, all_crowds, joined, keypoint_notices, twice_annotated
 from aemm.formats.segmentation import Regions, region_mask
 from aemm.ops.boxes import head_sizes
 from aemm.ops.masks import decode_masks
@@ -43,11 +42,11 @@ class KeypointPart(NamedTuple):
     path: str
     listed: Listed
     category: tuple[str, ImageId]
-    notices: list[str]
+    notices: list[Notice]
     others: int = 0
 
 
-class KeypointFile:
+class KeypointFile(AnnotationFile):
     """The people (or other objects with keypoints) of COCO-format files, checked and laid out flat.
 
     Args:
@@ -72,8 +71,7 @@ class KeypointFile:
     def __init__(self, parts: Sequence[KeypointPart], skeleton: Skeleton, area_per_box: float = 1.0) -> None:
         listed = Listed.joined([part.listed for part in parts])
         name, key = parts[0].category
-        self.images = listed.images
-        self._first = listed.first
+        super().__init__(listed)
         rows = listed.rows
         self.info = DatasetInfo(" + ".join(Path(part.path).stem for part in parts), skeleton, (name,), (key,))
         points = np.zeros((len(rows), len(skeleton), 3))
@@ -88,7 +86,6 @@ class KeypointFile:
         self.area = np.array([b if a is None else a for a, b in zip(areas, boxed, strict=True)], float)
         heads = np.array([a.get("head_box") or [np.nan] * 4 for a in rows], float).reshape(-1, 4)
         self.head_sizes = head_sizes(heads) if np.isfinite(heads).any() else None
-        self.ids = [a["id"] for a in rows]
         self._regions = Regions(
             None if known else a.get("segmentation") for a, known in zip(rows, self.annotated, strict=True)
         )
@@ -99,10 +96,6 @@ class KeypointFile:
     def annotated(self) -> np.ndarray:
         """Which of the A annotations have keypoints of their own to learn from."""
         return ~self.crowd & (self.visible > 0).any(1)
-
-    def rows(self, i: int) -> slice:
-        """The annotations of image ``i``."""
-        return slice(int(self._first[i]), int(self._first[i + 1]))
 
     def region(self, row: int, size: tuple[int, int]) -> np.ndarray:
         """Where an annotation without keypoints lies, ``(H, W) bool``: its polygons, its run lengths, or its box."""
@@ -127,6 +120,21 @@ class KeypointFile:
             crowd_index=image.crowd_index,
         )
 
+    def tally(self) -> Tally:
+        """What is there, in numbers."""
+        known, crowds = self.annotated, int(self.crowd.sum())
+        levels = np.arange(3)[:, None, None]
+        return Tally(
+            images=len(self.images),
+            annotated=self._annotated_images(known),
+            instances={self.info.classes[0]: int(known.sum())},
+            crowds=crowds,
+            unlabelled=int((~known).sum()) - crowds,
+            others=self.others,
+            visibility=(self.visible[known] == levels).sum(1).T,
+            areas=self.area[known],
+        )
+
     def summary(self, taking_part: Sequence[int]) -> str:
         """What was read and what is left out, with counts.
 
@@ -141,7 +149,7 @@ class KeypointFile:
         text += f"; {self.others} annotations of other categories are left out" if self.others else ""
         return text + (f"; the labels of {withheld} images are withheld" if withheld else "")
 
-    def _find_notices(self, listed: Listed) -> list[str]:
+    def _find_notices(self, listed: Listed) -> list[Notice]:
         places = np.rint(self.keypoints * (self.visible > 0)[..., None]).astype(np.int64)
         numbers = listed.numbers().tolist()
         keys = [
@@ -155,12 +163,13 @@ class KeypointFile:
         ]
 
 
-def _of_parts(parts: Sequence[KeypointPart]) -> list[str]:
+def _of_parts(parts: Sequence[KeypointPart]) -> list[Notice]:
     """What is odd about the categories of several files."""
-    notices = [notice for part in parts for notice in part.notices]
+    notices = joined([len(part.listed.rows) for part in parts], [part.notices for part in parts])
     keys = list(dict.fromkeys(part.category[1] for part in parts))
     if len(keys) > 1:
-        notices.append(f"the files number their objects differently, {keys}; results are written under {keys[0]!r}")
+        text = f"the files number their objects differently, {keys}; results are written under {keys[0]!r}"
+        notices.append(Notice(text))
     return notices
 
 
@@ -200,8 +209,8 @@ def read_keypoints(
         FileNotFoundError: there is no such file.
         AnnotationError: listing every fault.
     """
-    choice = choice or CategoryChoice()
-    parts = [_read_part(source, skeleton, choice, area_per_box, needs_people) for source in sources]
+    choice = CategoryChoice() if choice is None else choice
+    parts = read_each(sources, lambda source: _read_part(source, skeleton, choice, area_per_box, needs_people))
     return KeypointFile(parts, skeleton, 1.0 if area_per_box is None else area_per_box)
 
 
@@ -230,10 +239,11 @@ def select_keypoints(
         if order is not None and row.get("keypoints"):
             row["keypoints"] = np.reshape(row["keypoints"], (-1, 3))[order].ravel().tolist()
     chosen = [category for category in data["categories"] if category["id"] in found.orders]
+    listed = Listed.of(source, data, rows)
     return KeypointPart(
         source.path,
-        Listed.of(source, data, rows),
+        listed,
         (found.name, found.ids[0]),
-        same_names(chosen, used_ids(data)),
+        same_names(chosen, listed.rows),
         len(data["annotations"]) - len(rows),
     )

@@ -6,6 +6,7 @@ Letters: I images, A annotations.
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aemm.formats.image_folder import ImageFolder
+from aemm.formats.notices import Notice
 from aemm.formats.orientation import Exif
 from aemm.formats.values import identifier
 from aemm.records import ImageId, Truth
@@ -177,9 +179,72 @@ class Listed(NamedTuple):
         """Place ``(A,)`` of each annotation's image."""
         return np.repeat(np.arange(len(self.images)), np.diff(self.first))
 
-    def slice(self, i: int) -> slice:
+
+class Tally(NamedTuple):
+    """What files hold, in numbers.
+
+    Attributes:
+        images: number of them.
+        annotated: of them, those with somebody (or something) to learn from.
+        instances: to learn from, by the name of their class.
+        crowds: regions of many instances.
+        unlabelled: people without keypoints of their own.
+        others: annotations of other categories, which are left out.
+        visibility: ``(K, 3)`` keypoints of the instances to learn from, by visibility 0, 1, 2; None for masks.
+        areas: ``(N,)`` square pixels of the instances to learn from.
+    """
+
+    images: int
+    annotated: int
+    instances: dict[str, int]
+    crowds: int
+    unlabelled: int
+    others: int
+    visibility: np.ndarray | None
+    areas: np.ndarray
+
+
+class AnnotationFile(ABC):
+    """What one annotation file says, or several joined, laid out flat.
+
+    Args:
+        listed: images and the annotations that take part.
+
+    Attributes:
+        images: I entries.
+        ids: A identifiers of annotations.
+        notices: what is odd about the files.
+        others: how many annotations of other categories were left out.
+    """
+
+    notices: list[Notice]
+    others: int
+
+    def __init__(self, listed: Listed) -> None:
+        self.images = listed.images
+        self.ids = [row["id"] for row in listed.rows]
+        self._first = listed.first
+
+    def rows(self, i: int) -> slice:
         """The annotations of image ``i``."""
-        return slice(int(self.first[i]), int(self.first[i + 1]))
+        return slice(int(self._first[i]), int(self._first[i + 1]))
+
+    def image_of(self, row: int) -> int:
+        """Place of the image of an annotation."""
+        return int(np.searchsorted(self._first, row, side="right")) - 1
+
+    @abstractmethod
+    def truth(self, i: int) -> Truth:
+        """What the file says of image ``i``."""
+
+    @abstractmethod
+    def tally(self) -> Tally:
+        """What is there, in numbers."""
+
+    def _annotated_images(self, learnt: np.ndarray) -> int:
+        """How many images have an annotation among the ``(A,) bool`` ones."""
+        places = np.flatnonzero(learnt)
+        return len(np.unique(np.searchsorted(self._first, places, side="right")))
 
 
 def same_everywhere(field: str, values: Sequence[tuple[str, Any]], remedy: str) -> None:

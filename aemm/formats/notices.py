@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from mmengine.logging import MMLogger
@@ -11,7 +11,19 @@ from mmengine.logging import MMLogger
 _SHOWN = 3
 
 
-def log_notices(path: str, summary: str, notices: Sequence[str]) -> None:
+class Notice(NamedTuple):
+    """Something odd.
+
+    Attributes:
+        text: what it is, with a count.
+        rows: the annotations that it is about, by their place among those that take part.
+    """
+
+    text: str
+    rows: tuple[int, ...] = ()
+
+
+def log_notices(path: str, summary: str, notices: Sequence[Notice]) -> None:
     """Say what a file holds, and warn of what is odd about it.
 
     Args:
@@ -22,26 +34,49 @@ def log_notices(path: str, summary: str, notices: Sequence[str]) -> None:
     logger = MMLogger.get_current_instance()
     logger.info(f"{path}: {summary}")
     for notice in notices:
-        logger.warning(f"{path}: {notice}")
+        logger.warning(f"{path}: {notice.text}")
 
 
-def all_crowds(crowd: np.ndarray, of_what: str = "annotations") -> list[str]:
+def joined(counts: Sequence[int], notices: Sequence[Sequence[Notice]]) -> list[Notice]:
+    """Notices of files whose annotations are laid behind each other.
+
+    Args:
+        counts: of the annotations of each file that take part.
+        notices: of each file.
+    """
+    starts = np.cumsum([0, *counts]).tolist()
+    return [
+        notice._replace(rows=tuple(row + start for row in notice.rows))
+        for start, own in zip(starts[:-1], notices, strict=True)
+        for notice in own
+    ]
+
+
+def _places(chosen: Any) -> tuple[int, ...]:
+    """Places of the annotations that a mask ``(A,) bool`` chooses."""
+    return tuple(np.flatnonzero(chosen).tolist())
+
+
+def all_crowds(crowd: np.ndarray, among: np.ndarray | None = None, of_what: str = "annotations") -> list[Notice]:
     """What an export does that marks every run-length mask as a crowd.
 
     Args:
         crowd: ``(A,) bool``.
+        among: ``(A,) bool``, those that are looked at; None = all.
         of_what: they are, for the message.
     """
-    if not len(crowd) or not crowd.all():
+    among = np.ones(len(crowd), bool) if among is None else among
+    if not among.any() or not crowd[among].all():
         return []
-    return [
-        f"all {len(crowd)} {of_what} are iscrowd=1, regions of many instances: nothing is learnt from them, and "
+    text = (
+        f"all {among.sum()} {of_what} are iscrowd=1, regions of many instances: nothing is learnt from them, and "
         "evaluation expects none of them to be found, so that AP is -1 or 0. If they are single instances, set iscrowd "
         "to 0 in the file"
-    ]
+    )
+    return [Notice(text, _places(among))]
 
 
-def twice_annotated(keys: Sequence[Any], ids: Sequence[Any], what: str) -> list[str]:
+def twice_annotated(keys: Sequence[Any], ids: Sequence[Any], what: str) -> list[Notice]:
     """Annotations of one image that are the same.
 
     Args:
@@ -49,22 +84,23 @@ def twice_annotated(keys: Sequence[Any], ids: Sequence[Any], what: str) -> list[
         ids: of the annotations.
         what: they are, for the message.
     """
-    first: dict[Any, Any] = {}
+    first: dict[Any, int] = {}
     pairs = []
-    for key, own in zip(keys, ids, strict=True):
+    for row, key in enumerate(keys):
         if key in first:
-            pairs.append((first[key], own))
+            pairs.append((first[key], row))
         elif key is not None:
-            first[key] = own
+            first[key] = row
     if not pairs:
         return []
-    listed = ", ".join(f"{one!r} and {other!r}" for one, other in pairs[:_SHOWN])
-    return [f"{len(pairs)} {what} are annotated twice in one image, such as ids {listed}; each is taken as one more"]
+    listed = ", ".join(f"{ids[one]!r} and {ids[other]!r}" for one, other in pairs[:_SHOWN])
+    text = f"{len(pairs)} {what} are annotated twice in one image, such as ids {listed}; each is taken as one more"
+    return [Notice(text, tuple(other for _, other in pairs))]
 
 
 def keypoint_notices(
     keypoints: np.ndarray, visible: np.ndarray, sizes: np.ndarray, rows: Sequence[Mapping[str, Any]]
-) -> list[str]:
+) -> list[Notice]:
     """What is odd about the places and numbers of keypoints.
 
     Args:
@@ -78,30 +114,33 @@ def keypoint_notices(
     notices = []
     if outside.any():
         whole = (outside == seen).all(1) & seen.any(1)
-        notices.append(
+        text = (
             f"{outside.sum()} keypoints of {outside.any(1).sum()} people lie outside of their images ({whole.sum()} "
             "people altogether); they are not learnt, but evaluation expects them"
         )
-    at_corner = (seen & (keypoints == 0).all(2)).sum()
-    if at_corner:
-        notices.append(
-            f"{at_corner} keypoints are visible at (0, 0), where exports put points that are not annotated; their "
-            "visibility should be 0"
+        notices.append(Notice(text, _places(outside.any(1))))
+    at_corner = seen & (keypoints == 0).all(2)
+    if at_corner.any():
+        text = (
+            f"{at_corner.sum()} keypoints are visible at (0, 0), where exports put points that are not annotated; "
+            "their visibility should be 0"
         )
+        notices.append(Notice(text, _places(at_corner.any(1))))
     if seen.any() and keypoints[seen].max() <= 1 and sizes.min() > 4:
-        notices.append("all keypoints lie within the first pixel; they look like shares of the image, not pixels")
-    unseen = ((keypoints != 0).any((1, 2)) & ~seen.any(1)).sum()
-    if unseen:
-        notices.append(
-            f"{unseen} annotations have coordinates, but visibility 0 for every keypoint: they count as not annotated"
-        )
+        text = "all keypoints lie within the first pixel; they look like shares of the image, not pixels"
+        notices.append(Notice(text, _places(seen.any(1))))
+    unseen = (keypoints != 0).any((1, 2)) & ~seen.any(1)
+    if unseen.any():
+        text = f"{unseen.sum()} annotations have coordinates, but visibility 0 for every keypoint: "
+        notices.append(Notice(f"{text}they count as not annotated", _places(unseen)))
     claimed = [row.get("num_keypoints") for row in rows]
     counted = seen.sum(1).tolist()
     wrong = [n for n, (a, b) in enumerate(zip(claimed, counted, strict=True)) if a is not None and a != b]
     if wrong:
         listed = ", ".join(f"{rows[n]['id']!r} ({claimed[n]!r}, has {counted[n]})" for n in wrong[:_SHOWN])
-        notices.append(
+        text = (
             f"num_keypoints of {len(wrong)} annotations is not the number of keypoints with visibility 1 or 2, such as "
             f"of ids {listed}; visibility counts, num_keypoints is not read"
         )
+        notices.append(Notice(text, tuple(wrong)))
     return notices

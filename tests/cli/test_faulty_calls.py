@@ -64,6 +64,8 @@ def field(tmp_path_factory):
         (root / name).touch()
     (root / "text.pth").write_text("hello\n")
     (root / "file").write_text("x")
+    people = '"categories": [{"id": 1, "name": "person", "keypoints": ["nose"]}], "annotations": []'
+    (root / "lost_people.json").write_text('{"images": [], ' + people + "}")
     (root / "other.json").write_text('{"a": 1}')
     savemat(root / "other.mat", {"x": 1})
     cv2.imwrite(str(root / "image.png"), np.zeros((64, 64, 3), np.uint8))
@@ -114,6 +116,10 @@ def check(words, code, message, capsys):
 
 # every command line that argparse refuses; nothing is done
 USAGE = [
+    ("check-data", "config"),
+    ("check-data people.json", "an annotation file needs the folder of its images"),
+    ("check-data small.py --skeleton coco", "--skeleton and --category are for an annotation file"),
+    ("check-data people.json . --cfg-options a=1", "--cfg-options are for a config"),
     ("train", "config"),
     ("train small.py --seed -1", "--seed: expected a whole number from 0 to 4294967295, got '-1'"),
     ("train small.py --seed 4294967296", "--seed"),
@@ -224,6 +230,11 @@ def test_a_checkpoint_that_cannot_be_used(field, command, checkpoint, message, m
 
 
 FAULTS = [
+    ("check-data gone.json .", "annotation file gone.json does not exist"),
+    ("check-data other.json .", "key 'images' is missing"),
+    ("check-data lost_people.json . --page page.html", "1 fault in the data, listed above"),
+    ("check-data lost_people.json . --page file/page.html", "choose another --page"),
+    ("check-data lost_people.json . --skeleton gone", "skeleton 'gone' is neither a known name"),
     ("train small.py --work-dir file", "file cannot be written to"),
     ("train small.py --work-dir file/run", "choose another --work-dir"),
     ("train small.py --work-dir w --launcher pytorch", "the environment lacks RANK"),
