@@ -43,7 +43,7 @@ LAYERS = {
 THROUGH_REGISTRY = {name for name in LAYERS if name.startswith("aemm.models.") and LAYERS[name] == 2}
 EXTERNAL = {
     0: {"numpy", "torch", "mmengine"},
-    1.5: {"numpy", "torch", "mmengine", "mmcv", "scipy", "cv2", "pycocotools", "hotcoco", "PIL"},
+    1.5: {"numpy", "torch", "mmengine", "mmcv", "scipy", "cv2", "pycocotools", "hotcoco", "PIL", "yaml", "sleap_io"},
     1: {"numpy", "torch", "mmengine", "scipy", "cv2", "pycocotools", "hotcoco", "PIL"},
 }
 

@@ -11,7 +11,19 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from aemm import __version__
-from aemm.cli import check_data, complexity, convert, map_keypoints, oracle, predict, publish, replay, test, train
+from aemm.cli import (
+    check_data,
+    complexity,
+    convert,
+    convert_data,
+    map_keypoints,
+    oracle,
+    predict,
+    publish,
+    replay,
+    test,
+    train,
+)
 from aemm.cli.outcome import ExitCode, run
 
 COMMANDS: dict[str, ModuleType] = {
@@ -19,6 +31,7 @@ COMMANDS: dict[str, ModuleType] = {
     "test": test,
     "predict": predict,
     "check-data": check_data,
+    "convert-data": convert_data,
     "oracle": oracle,
     "complexity": complexity,
     "convert": convert,

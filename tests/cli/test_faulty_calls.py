@@ -116,6 +116,10 @@ def check(words, code, message, capsys):
 
 # every command line that argparse refuses; nothing is done
 USAGE = [
+    ("convert-data", "FORMAT"),
+    ("convert-data word x --out o", "FORMAT: invalid choice: 'word'"),
+    ("convert-data cvat x.xml", "--out"),
+    ("convert-data sleap x.slp --out o --images .", "--images is not for sleap"),
     ("check-data", "config"),
     ("check-data people.json", "an annotation file needs the folder of its images"),
     ("check-data small.py --skeleton coco", "--skeleton and --category are for an annotation file"),
@@ -230,6 +234,12 @@ def test_a_checkpoint_that_cannot_be_used(field, command, checkpoint, message, m
 
 
 FAULTS = [
+    ("convert-data cvat gone.xml --out o", "gone.xml does not exist"),
+    ("convert-data cvat junk.json --out o", "junk.json has 1 fault"),
+    ("convert-data labelme other.json --out o", "expected an object with shapes and imagePath"),
+    ("convert-data labelme folder --out o", "no json file of labelme in it"),
+    ("convert-data coco-points lost_people.json --out o", "no keypoint is left to write"),
+    ("convert-data yolo-pose other.json --out file/o", "choose another --out"),
     ("check-data gone.json .", "annotation file gone.json does not exist"),
     ("check-data other.json .", "key 'images' is missing"),
     ("check-data lost_people.json . --page page.html", "1 fault in the data, listed above"),

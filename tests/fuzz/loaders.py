@@ -31,9 +31,11 @@ from aemm.evaluation import CocoInstanceMetric, CocoMetric
 from aemm.formats import UnreadableImageError
 from aemm.formats.coco import describe_set
 from aemm.formats.files import write_json
+from aemm.formats.labels import coco_points, cvat, label_studio, labelme, write_labelled, yolo
 from aemm.records import Instances, Truth
 from aemm.skeletons import SKELETONS, build_skeleton
 from tests.annotations import NAMES, nobody, person, person_file, write
+from tests.label_files import WRITERS, draw_scene
 from tests.pairs import measured
 
 OF_FILES = (AnnotationError, UnreadableImageError, FileNotFoundError)
@@ -216,6 +218,30 @@ def load_skeleton(folder: Path, draw: Draw) -> None:
     assert replace(build_skeleton(str(folder / "own.json")), name=built.name) == built
 
 
+_READERS = {"yolo-pose": yolo, "labelme": labelme, "label-studio": label_studio, "coco-points": coco_points}
+
+
+def load_labels(folder: Path, draw: Draw) -> None:
+    """The file of a labelling tool, whose content is changed place by place, or byte by byte."""
+    name = draw(st.sampled_from(list(WRITERS)))
+    source = WRITERS[name](folder, draw_scene(np.random.default_rng(0), images=1))
+    victims = [path for path in sorted(folder.rglob("*")) if path.suffix in (".json", ".yaml", ".xml", ".txt")]
+    victim = draw(st.sampled_from(victims))
+    if victim.suffix == ".json" and draw(st.integers(0, 5)):
+        victim.write_text(json.dumps(mutate(json.loads(victim.read_text()), draw)))
+    else:
+        content = bytearray(victim.read_bytes())
+        for _ in range(draw(st.integers(1, 4))):
+            content[draw(st.integers(0, len(content) - 1))] = draw(st.integers(0, 255))
+        victim.write_bytes(content)
+    found = _READERS.get(name, cvat).read(str(source))
+    if not any(thing.points for image in found.images for thing in image.objects):
+        return
+    for file in write_labelled(found, str(folder / "out")):
+        dataset = CocoPoseDataset(file.ann_file, file.img_dir, skeleton=file.skeleton_file, test_mode=True)
+        _check_perfect(CocoMetric(), dataset, [dataset[n].truth for n in range(len(dataset))])
+
+
 CONFIG = {
     "model": {"type": "Embedder", "backbone": {"type": "HourglassAE", "stacks": 1}, "head": {"type": "AEHead"}},
     "train_dataloader": {"batch_size": 2, "dataset": {"type": "SyntheticPoseDataset", "length": 2, "pipeline": []}},
@@ -237,6 +263,7 @@ LOADERS: dict[str, tuple[Callable[[Path, Draw], None], tuple[type[Exception], ..
     "mpii": (load_mpii, OF_FILES),
     "crowdpose": (load_crowdpose, OF_FILES),
     "voc": (load_voc, OF_FILES),
+    "labels": (load_labels, OF_FILES),
     "skeleton": (load_skeleton, (ValueError,)),
     "config": (load_config, (ConfigError,)),
 }

@@ -6,7 +6,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 from tests.fuzz.loaders import LOADERS, attempt  # noqa: E402
 
-COUNTS = dict(keypoints=90, instances=40, mpii=40, crowdpose=30, voc=30, skeleton=40, config=30)
+COUNTS = dict(keypoints=90, instances=40, mpii=40, crowdpose=30, voc=30, labels=60, skeleton=40, config=30)
 
 
 @pytest.mark.filterwarnings("ignore")
