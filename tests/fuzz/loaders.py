@@ -231,8 +231,9 @@ def load_labels(folder: Path, draw: Draw) -> None:
         victim.write_text(json.dumps(mutate(json.loads(victim.read_text()), draw)))
     else:
         content = bytearray(victim.read_bytes())
+        letters = st.sampled_from(b"0123456789.-;, <>'x") if draw(st.integers(0, 3)) else st.integers(0, 255)
         for _ in range(draw(st.integers(1, 4))):
-            content[draw(st.integers(0, len(content) - 1))] = draw(st.integers(0, 255))
+            content[draw(st.integers(0, len(content) - 1))] = draw(letters)
         victim.write_bytes(content)
     found = _READERS.get(name, cvat).read(str(source))
     if not any(thing.points for image in found.images for thing in image.objects):

@@ -53,8 +53,9 @@ def read(path: str, images: str | None = None) -> LabelledSet:
         AnnotationError: listing every fault.
         OSError: a file cannot be opened.
     """
+    text = read_text(path)
     try:
-        data = yaml.safe_load(read_text(path))
+        data = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise AnnotationError(path, [f"not valid YAML: {' '.join(str(error).split())[:200]}"]) from error
     if not isinstance(data, Mapping):
