@@ -10,6 +10,7 @@ from typing import NamedTuple
 _SHOWN = 8
 _TRIED = 1000  # of the absent files; enough to tell which layout fits best
 _SUBFOLDERS = 100
+_LEAST = 0.1  # share of the absent files that a layout must find to be worth a word
 
 
 class _Listings:
@@ -80,7 +81,7 @@ def _advice(folder: str, absent: Sequence[str]) -> str:
     for layout in _layouts(os.path.normpath(folder or "."), tried[0]):
         if (fitting := sum(map(layout.fits, tried))) > most:
             best, most = layout.advice, fitting
-    if not most:
+    if most < _LEAST * len(tried):
         return "set img_dir (and data_root) to the folder that file_name is relative to"
     share = "all of them" if most == len(tried) else f"{most} of {len(tried)}"
     return f"{share} would be found: {best}"
