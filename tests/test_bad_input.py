@@ -8,6 +8,7 @@ import pytest
 
 from aemm.datasets import SyntheticPoseDataset
 from tests.end_to_end import check, run_tool, write_config
+from tests.messages import check_listed
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,14 @@ def _message(*command):
     result = run_tool("tools/train.py", *command)
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
-    return result.stderr[result.stderr.index("\nerror: ") :]
+    return _documented(result.stderr)
+
+
+def _documented(stderr):
+    """The message of an error, which the documentation lists."""
+    message = stderr[stderr.index("\nerror: ") :]
+    check_listed(message.removeprefix("\nerror: "))
+    return message
 
 
 def _edited(folder, tmp_path, change):
@@ -110,7 +118,7 @@ def test_a_checkpoint_of_another_model(tmp_path):
     wider = ("--cfg-options", "model.backbone.width=12")
     result = run_tool("tools/test.py", config, tmp_path / "run" / "epoch_1.pth", "--work-dir", tmp_path / "t", *wider)
     assert result.returncode == 1
-    assert "the checkpoint was made by another model" in result.stderr
+    assert "the checkpoint was made by another model" in _documented(result.stderr)
     assert "backbone.stem.4.conv.weight is (8, 8, 3, 3) in the checkpoint, (12, 8, 3, 3) in the model" in result.stderr
 
 
@@ -125,4 +133,4 @@ def test_a_config_or_checkpoint_that_is_not_there(tmp_path):
     assert "config nothing.py does not exist" in _message("nothing.py")
     result = run_tool("tools/test.py", write_config(tmp_path), "nothing.pth", "--work-dir", tmp_path / "run")
     assert result.returncode == 1
-    assert "checkpoint nothing.pth does not exist" in result.stderr
+    assert "checkpoint nothing.pth does not exist" in _documented(result.stderr)

@@ -7,8 +7,9 @@ import pytest
 
 pytest.importorskip("hypothesis", reason="needs hypothesis: pip install -r requirements/tests.txt")
 
+from tests.messages import check_listed
 from tests.situations import of_annotations, of_configs, of_images
-from tests.situations.told import SITUATIONS
+from tests.situations.told import MESSAGES, SITUATIONS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "situations.md"
 ROW = re.compile(r"^\| (?P<name>.+?) \| (?P<outcome>.+) \|$")
@@ -24,7 +25,10 @@ def rows():
 @pytest.mark.parametrize("name", rows())
 def test_a_situation_ends_as_the_page_says(name, tmp_path):
     pieces = rows()[name]
+    MESSAGES.clear()
     outcome = SITUATIONS[name](tmp_path)
+    for message in MESSAGES:
+        check_listed(message)
     assert pieces, "the outcome names no message or figure"
     for piece in pieces:
         pattern = ".*".join(map(re.escape, piece.split("…")))

@@ -16,6 +16,8 @@ from tests.annotations import write
 from tests.fuzz.loaders import perfect
 from tests.pairs import measured
 
+MESSAGES: list[str] = []
+"""All errors and warnings so far."""
 SITUATIONS: dict[str, Callable[[Path], str]] = {}
 
 
@@ -56,7 +58,9 @@ def told(act):
     except (ValueError, OSError) as error:
         if not is_users(error):
             raise
+        MESSAGES.append(str(error))
         return str(error)
+    MESSAGES.extend(texts)
     return "\n".join([str(outcome), *texts])
 
 
