@@ -13,17 +13,39 @@ import traceback
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import mmengine
+import yaml
 from mmengine.config import Config
+from mmengine.fileio import YamlHandler, register_handler
 
 import aemm
 from aemm.engine.config_check import ConfigError
 
 _ENDINGS = (".py", ".json", ".yaml", ".yml")
 # code that only leads to a fault
-_ON_THE_WAY = tuple(os.path.dirname(str(module.__file__)) + os.sep for module in (mmengine, json, importlib, aemm))
+_ON_THE_WAY = tuple(
+    os.path.dirname(str(module.__file__)) + os.sep for module in (mmengine, json, yaml, importlib, aemm)
+)
+
+
+@register_handler(["yaml", "yml"])
+class PlainYamlHandler(YamlHandler):
+    """Plain values of YAML and tuples, in place of mmengine's handler, which calls what a tag names."""
+
+    def load_from_fileobj(self, file: IO[str], **kwargs: Any) -> Any:
+        """The content of a file; mmengine's own arguments choose a loader, and are passed over."""
+        return yaml.load(file, _PlainLoader)
+
+
+class _PlainLoader(yaml.SafeLoader):  # not the one in C, which a deeply nested file kills
+    """YAML as mmengine writes it: a config that was dumped holds tuples."""
+
+
+_PlainLoader.add_constructor(
+    "tag:yaml.org,2002:python/tuple", lambda loader, node: tuple(loader.construct_sequence(node, deep=True))
+)
 
 
 @dataclass(frozen=True)

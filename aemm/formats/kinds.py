@@ -43,6 +43,9 @@ class Kind(NamedTuple):
 
 _HEIC = Kind("HEIC", remedy="convert it to JPEG: telephones export it as JPEG, or heif-convert does it")
 _RAW = Kind("camera raw", remedy="develop it to JPEG or TIFF")
+# FFmpeg would draw it, or open what it names
+_TEXT = Kind(remedy="it is text: give an image or a video")
+_NOT_IN_TEXT = re.compile(rb"[^\t\n\r\x1b\x20-\xff]")
 _LIST = Kind("list of other files", remedy="give the videos that it names")
 _SIGNATURES: list[tuple[int, bytes, Kind]] = [
     (0, b"\xff\xd8\xff", Kind("JPEG", "image")),
@@ -108,7 +111,7 @@ def kind_of(head: bytes, name: str = "") -> Kind:
         return Kind("Ogg", "video")
     if head[0::188][:3] == b"GGG" or head[4::192][:3] == b"GGG":
         return Kind("MPEG-TS", "video")
-    return Kind()
+    return _TEXT if head and not _NOT_IN_TEXT.search(head) else Kind()
 
 
 def kind_of_file(path: str) -> Kind:

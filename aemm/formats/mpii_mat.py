@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from scipy.io import loadmat, savemat
-from scipy.io.matlab import MatReadError
 
 from aemm.ops.boxes import head_sizes
 from aemm.records import Group, Instances, Truth
@@ -59,8 +58,11 @@ def load_mat(path: str | Path, squeeze: bool = True) -> dict[str, Any]:
     """
     try:
         content = loadmat(str(path), struct_as_record=False, squeeze_me=squeeze)
-    except (OSError, ValueError, NotImplementedError, MatReadError) as error:
-        raise ValueError(f"{path} cannot be read as a MATLAB file (up to version 7.2): {error}") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # bytes of a stranger: scipy raises whatever it stumbles over
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"{path} cannot be read as a MATLAB file (up to version 7.2): {reason}") from error
     return {name: value for name, value in content.items() if not name.startswith("__")}
 
 

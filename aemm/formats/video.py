@@ -126,6 +126,8 @@ def open_frames(source: str | int) -> Frames:
         read_bytes(source, "video")  # says what is wrong with it
     if kind.reads == "nothing" and kind.name:
         raise NoPictureError(f"{source} holds {kind.name}; {kind.remedy}")
+    if kind.remedy:
+        raise NoPictureError(f"{source} holds no frame that can be decoded; {kind.remedy}")
     if kind.name == "TIFF":
         return _Pages(source)
     if kind.reads in ("image", "frames"):

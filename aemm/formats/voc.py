@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 import mmengine.fileio as fileio
 import numpy as np
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from aemm.formats.files import AnnotationError
+from aemm.formats.mpii_mat import load_mat
 from aemm.formats.paths import UnreadableImageError, resolve_inside
 from aemm.formats.png import index_fault, read_indices, read_png_header
 
@@ -78,9 +77,11 @@ def read_sbd(path: str) -> VocMasks:
     """
     try:
         with fileio.get_local_path(path) as local:
-            truth = loadmat(local, squeeze_me=True, struct_as_record=False)["GTinst"]
+            truth = load_mat(local)["GTinst"]
         objects, categories = np.asarray(truth.Segmentation), np.atleast_1d(truth.Categories)
-    except (OSError, KeyError, ValueError, AttributeError, MatReadError) as error:
+        if objects.ndim != 2 or objects.dtype.kind not in "uif" or categories.dtype.kind not in "uif":
+            raise ValueError(f"Segmentation is {objects.dtype} {objects.shape}, expected numbers by row and column")
+    except (OSError, KeyError, ValueError, AttributeError) as error:
         raise UnreadableImageError(f"{path} is no instance file of SBD (a struct GTinst): {error}") from error
     numbers = np.setdiff1d(objects, [0, VOID])
     if len(numbers) and numbers.max() > len(categories):

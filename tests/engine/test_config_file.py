@@ -64,6 +64,19 @@ def test_configs_in_other_formats_are_read(tmp_path):
     assert cfg.b == [1, 2]
 
 
+def test_yaml_keeps_tuples_and_refuses_the_tag_of_a_call_even_in_a_base(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.yaml").write_text("a: !!python/tuple [1, [2]]\n")
+    assert read_config("own.yaml")[0].a == (1, [2])
+    (tmp_path / "base.yml").write_text("a: !!python/object/apply:os.mkdir [ran]\n")
+    (tmp_path / "own.json").write_text('{\t"_base_": "base.yml"}')
+    (tmp_path / "own.py").write_text('_base_ = "base.yml"\n')
+    for name in ("base.yml", "own.json", "own.py"):
+        with pytest.raises(ConfigError, match=r"cannot be loaded: ConstructorError.*tag.*os\.mkdir"):
+            read_config(name)
+    assert not (tmp_path / "ran").exists()
+
+
 PARTS = {
     "with_a_bug": (
         "def f():\n    return 1 / 0\n\n\nf()\n",

@@ -113,10 +113,10 @@ def read_release(path: str | Path, members: Sequence[list[tuple[int, ...]]]) -> 
 def image_size(path: Path) -> tuple[int, int] | None:
     """Height and width of an image file as a viewer shows it, or None if it cannot be read."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("JPEG", "PNG")) as image:
             turned = image.getexif().get(_ORIENTATION, 1) >= 5
             return image.size if turned else image.size[::-1]
-    except OSError:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # whatever Pillow makes of damage
         return None
 
 
@@ -301,10 +301,11 @@ def read_val_list(path: Path) -> list[dict[str, Any]]:
     """
     try:
         listed = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"--val-list {path} is not valid json: {error}") from error
     groups = listed.get("root") if isinstance(listed, dict) else listed
-    if not isinstance(groups, list) or not all({"im_name", "center_bbox"} <= set(group) for group in groups):
+    known = isinstance(groups, list) and all(isinstance(group, dict) for group in groups)
+    if not known or not all({"im_name", "center_bbox"} <= group.keys() for group in groups):
         raise ValueError(f"--val-list {path}: expected a list of groups with im_name and center_bbox")
     return groups
 
