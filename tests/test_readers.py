@@ -39,8 +39,10 @@ from aemm.formats import (
 from aemm.formats.checkpoint import CheckpointError, read_checkpoint
 from aemm.formats.mpii_mat import read_groups
 from aemm.formats.png import read_indices
+from aemm.formats.results import read_results
 from aemm.formats.segmentation import MAX_NUMBERS, MAX_OUTLINE
 from aemm.formats.voc import VocFiles, read_sbd
+from aemm.records import DatasetInfo
 from aemm.skeletons import build_skeleton
 from tests.annotations import person, person_file, write
 from tests.drawn_files import encoded, png_part
@@ -50,6 +52,7 @@ CONVERTER = runpy.run_path(str(ROOT / "tools" / "dataset_tools" / "mpii_to_coco.
 pytestmark = pytest.mark.filterwarnings("ignore")
 PAGE = (ROOT / "docs" / "reliability.md").read_text()
 RAN = "made by a file"
+INFO = DatasetInfo("people", build_skeleton("coco"), ("person",), (1,))
 
 
 def _section(title):
@@ -127,6 +130,7 @@ READERS = {
         (lambda path: CrowdPoseDataset(path, "", test_mode=True), AnnotationError),
         (lambda path: MpiiDataset(path, "", test_mode=True), AnnotationError),
     ],
+    "predictions for `aemm evaluate`": [(lambda path: read_results(path, [(1, (4, 4))], INFO), AnnotationError)],
     "keypoint sets": [(build_skeleton, ValueError)],
     "images": [(load_image, UnreadableImageError)],
     "videos": [(lambda path: list(open_frames(path)), UnreadableImageError)],

@@ -16,6 +16,7 @@ from aemm.cli import (
     complexity,
     convert,
     convert_data,
+    evaluate,
     map_keypoints,
     oracle,
     predict,
@@ -29,6 +30,7 @@ from aemm.cli.outcome import ExitCode, run
 COMMANDS: dict[str, ModuleType] = {
     "train": train,
     "test": test,
+    "evaluate": evaluate,
     "predict": predict,
     "check-data": check_data,
     "convert-data": convert_data,

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from aemm.formats import UnreadableImageError
 from aemm.formats.listed import AnnotationFile
-from aemm.records import DatasetInfo
+from aemm.records import DatasetInfo, Truth
 from aemm.registry import DATA_SAMPLERS, TRANSFORMS
 from aemm.skeletons import Skeleton, build_skeleton
 from aemm.structures import Sample
@@ -88,6 +88,18 @@ class SampleDataset(Dataset, ABC):
         Raises:
             UnreadableImageError: naming the file.
         """
+
+    def truth(self, index: int) -> Truth:
+        """What is known of the sample at ``index``; a subclass that knows it without the image says so faster.
+
+        Raises:
+            ValueError: the data set was built without ``test_mode``.
+            UnreadableImageError: the image was needed, and cannot be read.
+        """
+        truth = self.load(index).truth
+        if truth is None:
+            raise ValueError(f"{type(self).__name__} tells no truth; build it with test_mode=True")
+        return truth
 
     @property
     def keypoint_set(self) -> Skeleton:

@@ -15,7 +15,7 @@ from aemm.formats.listed import list_sources
 from aemm.formats.notices import log_notices
 from aemm.formats.orientation import Exif
 from aemm.ops.masks import decode_masks
-from aemm.records import DatasetInfo
+from aemm.records import DatasetInfo, Truth
 from aemm.registry import DATASETS
 from aemm.structures import Sample
 
@@ -96,6 +96,10 @@ class CocoInstanceDataset(SampleDataset):
     def metainfo(self) -> DatasetInfo:
         """Classes and categories."""
         return self.file.info
+
+    def truth(self, index: int) -> Truth:
+        """What is known of an image, which is not read."""
+        return self.file.truth(self._places[index])
 
     def load(self, index: int) -> Sample:
         """Image, masks of all instances of the classes, and the ignore mask of crowds."""

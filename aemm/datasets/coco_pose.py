@@ -14,7 +14,7 @@ from aemm.formats.keypoint_file import KeypointFile, read_keypoints
 from aemm.formats.listed import list_sources
 from aemm.formats.notices import log_notices
 from aemm.formats.orientation import Exif
-from aemm.records import DatasetInfo, check_choice
+from aemm.records import DatasetInfo, Truth, check_choice
 from aemm.registry import DATASETS
 from aemm.skeletons import Skeleton
 from aemm.structures import Sample
@@ -127,6 +127,10 @@ class CocoPoseDataset(SampleDataset):
     def load(self, index: int) -> Sample:
         """Image, keypoints of everybody who has some, and the ignore mask of the rest."""
         return self.load_image_of(self._places[index])
+
+    def truth(self, index: int) -> Truth:
+        """What is known of an image, which is not read."""
+        return self.file.truth(self._places[index])
 
     def load_image_of(self, i: int) -> Sample:
         """The sample of image ``i`` of the file."""

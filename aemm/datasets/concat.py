@@ -11,7 +11,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from aemm.datasets.base import SampleDataset, SampleKey
-from aemm.records import DatasetInfo
+from aemm.records import DatasetInfo, Truth
 from aemm.registry import DATASETS
 from aemm.structures import Sample
 
@@ -87,6 +87,13 @@ class ConcatDataset(Dataset):
     def __len__(self) -> int:
         """Number of samples in an epoch."""
         return int(self._ends[-1])
+
+    def truth(self, index: int) -> Truth:
+        """What is known of the sample at ``index`` in test mode, where every part comes once."""
+        n = int(np.searchsorted(self._ends, index, side="right"))
+        truth = self.datasets[n].truth(index - int(self._ends[n]) + self._counts[n])
+        name = self._names[n]
+        return truth if name is None else replace(truth, part=name)
 
     def __getitem__(self, key: int | SampleKey) -> Sample:
         """The transformed sample; a bare index means epoch 0 and seed 0."""

@@ -18,7 +18,7 @@ from aemm.formats.listed import list_sources, only_source
 from aemm.formats.mpii import GroupEntry, read_mpii
 from aemm.formats.orientation import Exif
 from aemm.ops.boxes import body_box, box_mask, group_box
-from aemm.records import DatasetInfo
+from aemm.records import DatasetInfo, Truth
 from aemm.registry import DATASETS
 from aemm.skeletons import Skeleton
 from aemm.structures import Sample
@@ -142,6 +142,10 @@ class MpiiDataset(CocoPoseDataset):
         body = body_box(position, float(scale))
         return np.concatenate([np.minimum(box[:2], body[:2]), np.maximum(box[2:], body[2:])])
 
+    def truth(self, index: int) -> Truth:
+        """What is known of an image, which is not read."""
+        return self.file.truth(self._regions[index][0])
+
     def load(self, index: int) -> Sample:
         """Image or crop, the people to learn from, and the ignore mask of the rest."""
         i, entry = self._regions[index]
@@ -210,6 +214,10 @@ class MpiiGroupDataset(SampleDataset):
     def metainfo(self) -> DatasetInfo:
         """The keypoint set."""
         return DatasetInfo("MPII groups", self.keypoint_set, ("person",), (1,))
+
+    def truth(self, index: int) -> Truth:
+        """What is known of a group, whose image is not read."""
+        return self.mpii.truth(self.mpii.groups[index])
 
     def load(self, index: int) -> Sample:
         """The crop of one group."""

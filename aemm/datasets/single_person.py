@@ -90,6 +90,10 @@ class SinglePersonDataset(CocoPoseDataset):
             truth=self._truth(i, row) if self.test_mode else None,
         )
 
+    def truth(self, index: int) -> Truth:
+        """What is known of a person, whose image is not read."""
+        return self._truth(*self._people[index])
+
     def _truth(self, i: int, row: int) -> Truth:
         """What is known of one person alone."""
         whole, n = self.file.truth(i), row - self.file.rows(i).start

@@ -8,14 +8,13 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
+from aemm.engine.evaluate import build_metrics, figures_of
 from aemm.formats.checkpoint import load_weights
 from aemm.ops.heatmap import TargetStyle
 from aemm.ops.true_maps import true_heatmaps, true_tags
-from aemm.records import DatasetInfo
-from aemm.registry import COLLATE_FUNCTIONS, DATASETS, METRICS, MODELS
+from aemm.registry import COLLATE_FUNCTIONS, DATASETS, MODELS
 from aemm.structures import Maps, Sample
 
 # name -> (heatmaps, tags) from what is annotated?
@@ -66,7 +65,7 @@ def oracle_table(
     model.to(get_device()).eval()
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     collate = COLLATE_FUNCTIONS.get(cfg.test_dataloader.collate_fn.type.removeprefix("aemm."))
-    metrics = {name: _metrics(cfg.test_evaluator, dataset.metainfo) for name in VARIANTS}
+    metrics = {name: build_metrics(cfg.test_evaluator, dataset.metainfo) for name in VARIANTS}
     count = len(dataset) if limit is None else min(limit, len(dataset))
     if not count:
         raise ValueError("the test data of the config hold no image; correct test_dataloader.dataset")
@@ -78,27 +77,4 @@ def oracle_table(
             found = model.decoder(replace_parts(maps, sample, heatmaps, tags, sigma, style), batch)
             for metric in metrics[name]:
                 metric.process(batch, found)
-    return {name: _evaluate(of_variant, count) for name, of_variant in metrics.items()}
-
-
-def _metrics(evaluator: Any, meta: DatasetInfo) -> list[BaseMetric]:
-    """The metrics of a config's evaluator, which is one metric or a list."""
-    found = [METRICS.build(config) for config in (evaluator if isinstance(evaluator, list | tuple) else [evaluator])]
-    for metric in found:
-        metric.dataset_meta = meta
-    return found
-
-
-def _evaluate(metrics: list[BaseMetric], count: int) -> dict[str, float]:
-    """The values of all metrics over ``count`` images.
-
-    Raises:
-        ValueError: two give a value of the same name.
-    """
-    values: dict[str, float] = {}
-    for metric in metrics:
-        new = metric.evaluate(count)
-        if twice := sorted(values.keys() & new.keys()):
-            raise ValueError(f"two metrics of test_evaluator give {twice[0]!r}; give one of them another prefix")
-        values |= new
-    return values
+    return {name: figures_of(of_variant, count) for name, of_variant in metrics.items()}

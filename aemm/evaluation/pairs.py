@@ -86,9 +86,17 @@ class PairMetric(BaseMetric):
                 f"{len(batch.truths)}; build the data set with test_mode=True, or set Sample.truth in its load()"
             )
         for truth, image in zip(batch.truths, found, strict=True):
-            if not truth.withheld:
-                self.check(truth, image)
-            self.results.append((truth, image))
+            self.add(truth, image)
+
+    def add(self, truth: Truth, found: Instances) -> None:
+        """Keep the pair of one image.
+
+        Raises:
+            ValueError: the prediction lacks what is measured.
+        """
+        if not truth.withheld:
+            self.check(truth, found)
+        self.results.append((truth, found))
 
     def check(self, truth: Truth, found: Instances) -> None:
         """Raise ``ValueError`` where a pair cannot be measured."""

@@ -79,6 +79,28 @@ def read_json(path: str, needed: Iterable[str], optional: Iterable[str] = ()) ->
     return data
 
 
+def read_rows(path: str) -> list[dict[str, Any]]:
+    """A json file that is a list of objects, whatever its name ends in.
+
+    Args:
+        path: read through mmengine's file backends.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        AnnotationError: it is another.
+    """
+    data = _parsed(path, "file of results", "")
+    if isinstance(data, dict):
+        keys = ", ".join(list(data)[:6]) or "nothing"
+        raise AnnotationError(path, [f"expected a json list of results, got an object that holds {keys}"])
+    if not isinstance(data, list):
+        raise AnnotationError(path, [f"expected a json list of results, got a {type(data).__name__}"])
+    strangers = [f"results[{n}]" for n, row in enumerate(data) if not isinstance(row, dict)]
+    if strangers:
+        raise AnnotationError(path, [f"every result must be an object, but {', '.join(strangers[:5])} are not"])
+    return data
+
+
 def _list_faults(data: dict[str, Any], key: str) -> list[str]:
     if key not in data:
         return [f"key {key!r} is missing, expected a list"]
@@ -89,11 +111,11 @@ def _list_faults(data: dict[str, Any], key: str) -> list[str]:
     return [f"{key}: every entry must be an object, but {', '.join(strangers[:5])} are not"] if strangers else []
 
 
-def _parsed(path: str) -> Any:
+def _parsed(path: str, what: str = "annotation file", remedy: str = "; set ann_file (and data_root)") -> Any:
     try:
         return json.loads(bytes(fileio.get(path)).decode("utf-8-sig"))
     except FileNotFoundError:
-        raise FileNotFoundError(f"annotation file {path} does not exist; set ann_file (and data_root)") from None
+        raise FileNotFoundError(f"{what} {path} does not exist{remedy}") from None
     except UnicodeDecodeError as error:
         fault = (
             f"not UTF-8 text (byte 0x{error.object[error.start]:02x} at {error.start}); it was written in another "
