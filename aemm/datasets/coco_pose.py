@@ -144,7 +144,7 @@ class CocoPoseDataset(SampleDataset):
             keypoints=self.file.keypoints[known].astype(np.float32),
             visible=self.file.visible[known].astype(np.int64),
             labels=np.zeros(len(known), np.int64),
-            ignore=self.ignored(i),
+            ignore=None if self.test_mode else self.ignored(i),
             skeleton=self.keypoint_set,
             truth=self.file.truth(i) if self.test_mode else None,
         )
@@ -156,9 +156,7 @@ class CocoPoseDataset(SampleDataset):
 
     def ignored(self, i: int) -> np.ndarray:
         """Where image ``i`` shows what is neither learnt nor background, ``(H, W) bool``."""
-        size, rows = self.file.images[i].size, self.file.rows(i)
-        ignore = np.zeros(size, bool)
-        for row in rows.start + np.flatnonzero(~self.file.annotated[rows]):
-            if ("crowd" if self.file.crowd[row] else "unlabelled") in self.ignore:
-                ignore |= self.file.region(row, size)
-        return ignore
+        rows = self.file.rows(i)
+        left = rows.start + np.flatnonzero(~self.file.annotated[rows])
+        counts = [row for row in left if ("crowd" if self.file.crowd[row] else "unlabelled") in self.ignore]
+        return self.file.region(counts, self.file.images[i].size)

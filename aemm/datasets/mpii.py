@@ -119,13 +119,12 @@ class MpiiDataset(CocoPoseDataset):
     def ignored(self, i: int) -> np.ndarray:
         """Crowds, people with too few keypoints, and what lies far from everybody annotated."""
         size, rows = self.file.images[i].size, self.file.rows(i)
-        ignore = np.zeros(size, bool)
+        crowds = rows.start + np.flatnonzero(self.file.crowd[rows])
+        ignore = self.file.region(crowds.tolist(), size)
         within = np.zeros(size, bool)
         for row in range(rows.start, rows.stop):
             body = self._whole_body(row)
-            if self.file.crowd[row]:
-                ignore |= self.file.region(row, size)
-            elif not self._learnt[row]:
+            if not (self.file.crowd[row] or self._learnt[row]):
                 ignore |= box_mask(body, size)
             if self.reach is not None:
                 grow = self.reach * (body[3] - body[1])

@@ -13,6 +13,7 @@ from mmengine.runner import Runner as _Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from aemm.engine.allocation import keep_memory_of
 from aemm.engine.statistics import share_statistics, use_sync_norm
 from aemm.models.layers import compile_around_recomputing
 
@@ -51,10 +52,16 @@ class Runner(_Runner):
     def build_dataloader(
         dataloader: DataLoader | dict[str, Any], seed: int | None = None, diff_rank_seed: bool = False
     ) -> Any:
-        """The loader; beside a GPU its batches are pinned, unless it says otherwise, so that no copy is waited for."""
+        """The loader; beside a GPU its batches are pinned, unless it says otherwise, so that no copy is waited for.
+
+        What loads for it keeps the memory that it frees, see :mod:`aemm.engine.allocation`.
+        """
         if isinstance(dataloader, dict):
             dataloader = {"pin_memory": torch.cuda.is_available(), **dataloader}
-        return _Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        loader = _Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        if isinstance(loader, DataLoader):
+            keep_memory_of(loader)
+        return loader
 
     def set_randomness(self, seed: int | None, diff_rank_seed: bool = False, deterministic: bool = False) -> None:
         """Seed everything; ``deterministic`` runs differ in nothing on one machine, on a GPU at some cost of speed."""

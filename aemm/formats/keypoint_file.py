@@ -23,7 +23,7 @@ from aemm.formats.listed import LISTS, AnnotationFile, AnnotationSource, Listed,
 from aemm.formats.notices import Notice, all_crowds, joined, keypoint_notices, twice_annotated
 from aemm.formats.segmentation import Regions, region_mask
 from aemm.ops.boxes import head_sizes
-from aemm.ops.masks import decode_masks
+from aemm.ops.masks import decode_union
 from aemm.records import DatasetInfo, ImageId, Truth
 from aemm.skeletons import Skeleton
 
@@ -62,6 +62,7 @@ class KeypointFile(AnnotationFile):
         area: ``(A,)``.
         boxes: ``(A, 4)`` xyxy.
         crowd: ``(A,) bool``.
+        annotated: ``(A,) bool``: has keypoints of its own to learn from.
         head_sizes: ``(A,)`` pixels, NaN for a person without a head box; None where nobody has one.
         ids: A identifiers of annotations.
         notices: what is odd about the files, each with a count.
@@ -79,6 +80,7 @@ class KeypointFile(AnnotationFile):
         points[given] = np.array([rows[n]["keypoints"] for n in given], float).reshape(-1, len(skeleton), 3)
         self.keypoints, self.visible = _compact(points[..., :2]), points[..., 2].astype(np.uint8)
         self.crowd = np.array([bool(a.get("iscrowd")) for a in rows], bool)
+        self.annotated = ~self.crowd & (self.visible > 0).any(1)
         self.boxes = np.array([_box(a, p) for a, p in zip(rows, points, strict=True)], float).reshape(-1, 4)
         sides = self.boxes[:, 2:] - self.boxes[:, :2]
         areas = [a.get("area") or None for a in rows]
@@ -92,14 +94,14 @@ class KeypointFile(AnnotationFile):
         self.others = sum(part.others for part in parts)
         self.notices = [*_of_parts(parts), *self._find_notices(listed)]
 
-    @property
-    def annotated(self) -> np.ndarray:
-        """Which of the A annotations have keypoints of their own to learn from."""
-        return ~self.crowd & (self.visible > 0).any(1)
+    def region(self, rows: Sequence[int], size: tuple[int, int]) -> np.ndarray:
+        """Where annotations without keypoints lie, ``(H, W) bool``: their polygons, their run lengths, or their boxes.
 
-    def region(self, row: int, size: tuple[int, int]) -> np.ndarray:
-        """Where an annotation without keypoints lies, ``(H, W) bool``: its polygons, its run lengths, or its box."""
-        return decode_masks([region_mask(self._regions[row], self.boxes[row], size)], size)[0]
+        Args:
+            rows: of annotations of one image.
+            size: ``(height, width)`` of the image.
+        """
+        return decode_union([region_mask(self._regions[row], self.boxes[row], size) for row in rows], size)
 
     def truth(self, i: int) -> Truth:
         """What the file says of image ``i``."""

@@ -37,6 +37,16 @@ def decode_masks(masks: Sequence[Mask], size: tuple[int, int]) -> np.ndarray:
     return np.moveaxis(rle.decode(list(masks)), 2, 0).astype(bool)
 
 
+def decode_union(masks: Sequence[Mask], size: tuple[int, int]) -> np.ndarray:
+    """Where any of the run lengths is, ``(H, W) bool``, decoded once.
+
+    Args:
+        masks: N encodings.
+        size: ``(H, W)``, which the result has also when there is no mask.
+    """
+    return decode_masks([rle.merge(list(masks))], size)[0] if masks else np.zeros(size, bool)
+
+
 def mask_areas(masks: Sequence[Mask]) -> np.ndarray:
     """Pixels ``(N,) int64`` of every mask."""
     return rle.area(list(masks)).astype(np.int64) if masks else np.zeros(0, np.int64)

@@ -12,7 +12,7 @@ from mmcv.transforms import BaseTransform
 
 from aemm import geometry
 from aemm.geometry import PixelConvention
-from aemm.ops.image import warp_image
+from aemm.ops.image import Grid, resampling_grid
 from aemm.records import check_choice
 from aemm.registry import TRANSFORMS
 from aemm.structures import Sample
@@ -27,33 +27,34 @@ def warp_sample(sample: Sample, warp: np.ndarray, size: tuple[int, int]) -> Samp
 
     What lies outside the source becomes black and is ignored by the losses; a pixel counts where at
     least half of it does. Keypoints may leave the image, targets leave these out. Images are resampled by
-    the sample's pixel convention.
+    the sample's pixel convention. A sample that is evaluated is not learnt from, and ignores nothing.
 
     Args:
         sample: the sample.
         warp: ``(3, 3)`` pixels of ``sample.image`` to pixels of the result.
         size: ``(height, width)`` of the result.
     """
-    convention = sample.convention
-    image = warp_image(sample.image, warp, size, convention=convention)
-    counts = np.ones(sample.image.shape[:2], bool) if sample.ignore is None else ~sample.ignore
-    ignore = warp_image(counts.astype(np.uint8) * 255, warp, size, convention=convention) < 128
+    grid = resampling_grid(warp, size, sample.convention)
     masks = sample.masks
-    keypoints = None if sample.keypoints is None else geometry.apply_warp(sample.keypoints, warp)
     if masks is not None:
-        warped = [
-            warp_image(m.astype(np.uint8), warp, size, interpolation=cv2.INTER_NEAREST, convention=convention)
-            for m in masks
-        ]
-        masks = np.stack(warped).astype(bool) if warped else np.zeros((0, *size), bool)
+        warped = [grid.take(mask.view(np.uint8), interpolation=cv2.INTER_NEAREST) for mask in masks]
+        masks = np.stack(warped).view(bool) if warped else np.zeros((0, *size), bool)
     return replace(
         sample,
-        image=image,
-        ignore=ignore,
-        keypoints=keypoints,
+        image=grid.take(sample.image),
+        ignore=None if sample.truth is not None else _warp_ignored(sample, grid),
+        keypoints=None if sample.keypoints is None else geometry.apply_warp(sample.keypoints, warp),
         masks=masks,
         warp=warp @ sample.warp,
     )
+
+
+def _warp_ignored(sample: Sample, grid: Grid) -> np.ndarray:
+    """What is to be ignored at the places of a grid, and what lies outside the image."""
+    if sample.ignore is None or not sample.ignore.any():
+        return grid.outside(sample.image.shape[:2])
+    counts = np.where(sample.ignore, np.uint8(0), np.uint8(255))
+    return grid.take(counts) < 128
 
 
 def crop_sample(sample: Sample, box: tuple[int, int, int, int]) -> Sample:
