@@ -98,7 +98,7 @@ WITHOUT_TORCH = [
     "aemm.records",
     "aemm.geometry",
     "aemm.skeletons",
-    *(f"aemm.ops.{name}" for name in ("grouping", "assignment", "masks", "boxes")),
+    *(f"aemm.ops.{name}" for name in ("grouping", "assignment", "masks", "boxes", "openvino")),
 ]
 
 

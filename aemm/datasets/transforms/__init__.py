@@ -3,6 +3,7 @@
 from aemm.datasets.transforms.crop import PersonCrop
 from aemm.datasets.transforms.geometric import AffineDraw, RandomAffine, RandomFlip, flip_sample, warp_sample
 from aemm.datasets.transforms.instance_targets import InstanceTargets
+from aemm.datasets.transforms.openvino import OpenVinoResize
 from aemm.datasets.transforms.photometric import ColorDraw, ColorJitter
 from aemm.datasets.transforms.pose_targets import PoseTargets
 from aemm.datasets.transforms.resize import KeepOriginal, ResizeToFit
@@ -13,6 +14,7 @@ __all__ = [
     "ColorJitter",
     "InstanceTargets",
     "KeepOriginal",
+    "OpenVinoResize",
     "PersonCrop",
     "PoseTargets",
     "RandomAffine",
