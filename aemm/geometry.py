@@ -202,6 +202,30 @@ def cell_pixels(
     return pixels[: map_size[0], 1], pixels[: map_size[1], 0]
 
 
+def image_cells(
+    image_size: tuple[int, int],
+    warp: np.ndarray,
+    input_size: tuple[int, int],
+    map_size: tuple[int, int],
+    convention: PixelConvention,
+) -> tuple[slice, slice]:
+    """Rows and columns of a map that show the image; the others show what was padded around it.
+
+    Args:
+        image_size: ``(height, width)`` of the image.
+        warp: ``(3, 3)`` its pixels to those of the input; it turns no image, so that each fills an upright box.
+        input_size: ``(height, width)`` of the input.
+        map_size: ``(h, w)`` of the map in cells.
+        convention: of the pixels.
+    """
+    rows, columns = image_size
+    ends = np.array([[0.0, 0.0], [extent(columns, convention), extent(rows, convention)]])
+    cells = to_map(apply_warp(ends, warp), input_size, map_size, convention, is_mirrored(warp))
+    left, top = np.floor(cells.min(0)).astype(int).clip(0).tolist()
+    right, bottom = np.ceil(cells.max(0)).astype(int).clip(0).tolist()
+    return slice(top, bottom), slice(left, right)
+
+
 def round_up(value: float, multiple: int) -> int:
     """The smallest multiple that is not below ``value``, fractions of a unit beyond one not counted.
 

@@ -93,12 +93,13 @@ def faults(source: str, module: str, is_package: bool = False) -> list[str]:
     return wrong
 
 
-# What decoding needs beside a network's maps.
+# What resizing and decoding need beside a network.
 WITHOUT_TORCH = [
     "aemm.records",
     "aemm.geometry",
     "aemm.skeletons",
-    *(f"aemm.ops.{name}" for name in ("grouping", "assignment", "masks", "boxes", "openvino")),
+    *(f"aemm.ops.{name}" for name in ("assignment", "boxes", "cell_search", "fitting", "grouping", "image", "masks")),
+    *(f"aemm.ops.{name}" for name in ("openvino", "peaks", "people", "subpixel")),
 ]
 
 

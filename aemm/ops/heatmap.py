@@ -10,21 +10,19 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from aemm.ops.peaks import check_window, rank_survivors
+from aemm.ops.subpixel import SubpixelKind, TieRule, subpixel
 from aemm.records import check_choice
 from aemm.structures import Maps, Peaks
 
-TargetStyle = Literal["newell", "higherhrnet", "udp", "unbiased"]
-SubpixelKind = Literal["none", "quarter", "gaussian", "hessian"]
-TieRule = Literal["stay", "back"]
+__all__ = ["SubpixelKind", "TargetStyle", "TieRule", "draw_gaussians", "nms", "subpixel", "target_cells", "top_peaks"]
 
-_LEAST_HEAT = 1e-10  # stands for heat that is not positive and so has no logarithm
-_HESSIAN_RANGE = (1e-3, 50.0)  # of heat before mmpose takes its logarithm
+TargetStyle = Literal["newell", "higherhrnet", "udp", "unbiased"]
 
 
 def target_cells(points: np.ndarray, style: TargetStyle) -> np.ndarray:
@@ -129,7 +127,7 @@ def nms(heatmaps: Tensor, window: int) -> Tensor:
     Reference:
         princeton-vl/pose-ae-train utils/group.py, HeatmapParser.nms.
     """
-    _check_window(window)
+    check_window(window)
     largest = F.max_pool2d(heatmaps, window, stride=1, padding=window // 2)
     return torch.where(heatmaps == largest, heatmaps, 0)
 
@@ -152,7 +150,7 @@ def top_peaks(maps: Maps, max_peaks: int, threshold: float, window: int) -> Peak
     Raises:
         ValueError: the maps have no tags, or an argument is out of range.
     """
-    _check_window(window)
+    check_window(window)
     heatmaps, tags = maps.heatmaps, maps.need_tags()
     if threshold < 0 or max_peaks < 1:
         raise ValueError(f"threshold must be at least 0 and max_peaks at least 1, got {threshold} and {max_peaks}")
@@ -179,134 +177,6 @@ def _rank_all(heatmaps: Tensor, max_peaks: int, threshold: float, window: int) -
 
 
 def _rank_survivors(heatmaps: Tensor, max_peaks: int, threshold: float, window: int) -> tuple[Tensor, Tensor]:
-    """The same on the CPU, many times faster: a dilation per channel in cache, and a sort of few cells."""
-    batch, channels, height, width = heatmaps.shape
-    planes = heatmaps.detach().numpy().reshape(-1, height, width)
-    kernel = np.ones((window, window), np.uint8)
-    found, heat = [], []
-    for plane in planes:
-        keep = plane == cv2.dilate(plane, kernel)  # OpenCV's border never wins
-        keep &= plane > threshold
-        found.append(np.flatnonzero(keep))
-        heat.append(plane.reshape(-1)[found[-1]])
-    counts = np.array([len(cells) for cells in found], dtype=np.int64)
-    cells, values = np.concatenate(found), np.concatenate(heat)
-    row = np.repeat(np.arange(len(planes)), counts)
-    order = np.lexsort((-values, row))  # stable: equal scores stay in the order of the map
-    place = np.arange(len(order)) - np.repeat(counts.cumsum() - counts, counts)
-    order, place = order[place < max_peaks], place[place < max_peaks]
-
-    scores = np.zeros((len(planes), max_peaks), planes.dtype)
-    index = np.zeros((len(planes), max_peaks), np.int64)
-    scores[row[order], place], index[row[order], place] = values[order], cells[order]
-    shape = (batch, channels, max_peaks)
-    return torch.from_numpy(scores).view(shape), torch.from_numpy(index).view(shape)
-
-
-def subpixel(
-    heatmaps: Tensor,
-    cells: Tensor,
-    kind: SubpixelKind = "quarter",
-    tie: TieRule = "stay",
-    last: tuple[int, int] | None = None,
-) -> Tensor:
-    """Continuous map coordinates of peaks, from the cells around each.
-
-    Args:
-        heatmaps: ``(K, h, w)``.
-        cells: ``(N, K, 2) int64`` x, y inside the maps; cell ``[n, k]`` belongs to heatmap k.
-        kind: 'none' is the centre of the cell; 'quarter' moves it a quarter cell towards the higher
-            neighbour along each axis; 'gaussian' moves it to the top of the Gaussian through three
-            cells, at most half a cell, and not at all where the three are no maximum; 'hessian' smooths
-            the map by a window of 3 cells, takes the logarithm and makes one Newton step in both axes
-            together, as long as it comes out.
-        tie: what 'quarter' does when both neighbours are equal: 'stay' leaves the coordinate, 'back'
-            moves it by -0.25. The originals go back, which shifts every keypoint of an exact ground
-            truth map by a quarter cell; maps of a network have no ties.
-        last: the last column and row a neighbour of 'quarter' can have, those behind count as this
-            one; None = of the map. Where that makes both neighbours one cell, it goes back as well.
-
-    Returns:
-        ``(N, K, 2) float32``.
-
-    Reference:
-        princeton-vl/pose-ae-train utils/group.py, HeatmapParser.adjust ('quarter');
-        Zhang et al. 2020, Distribution-aware coordinate representation ('gaussian' along each axis);
-        open-mmlab/mmpose 0.29 core/evaluation/top_down_eval.py, post_dark_udp ('hessian').
-    """
-    check_choice("kind", kind, SubpixelKind)
-    check_choice("tie", tie, TieRule)
-    if kind == "none":
-        return (cells + 0.5).float()
-    if kind == "hessian":
-        return (cells + 0.5 + _hessian_step(heatmaps, cells)).float()
-    channels, height, width = heatmaps.shape
-    flat = heatmaps.flatten()
-    start = torch.arange(channels, device=cells.device) * (height * width)  # (K,)
-    x, y = cells.unbind(-1)
-    end = (width - 1, height - 1) if last is None else last
-    if kind == "quarter":
-        dx = _quarter(flat, start + y * width, x, 1, min(end[0], width - 1), tie)
-        dy = _quarter(flat, start + x, y, width, min(end[1], height - 1), tie)
-    else:
-        dx = _gaussian_top(flat, start + y * width, x, 1, width)
-        dy = _gaussian_top(flat, start + x, y, width, height)
-    return (cells + 0.5 + torch.stack([dx, dy], -1)).float()
-
-
-def _quarter(flat: Tensor, start: Tensor, at: Tensor, step: int, last: int, tie: TieRule) -> Tensor:
-    """Quarter cell towards the higher neighbour of cells ``start + at * step``; all ``(N, K)``."""
-    after, before = (at + 1).clamp(max=last), (at - 1).clamp(min=0)
-    rise = flat[start + after * step] - flat[start + before * step]
-    stays = (rise == 0) & (after != before) & (tie == "stay")
-    return torch.where(rise > 0, 0.25, torch.where(stays, 0.0, -0.25))
-
-
-def _gaussian_top(flat: Tensor, start: Tensor, at: Tensor, step: int, length: int) -> Tensor:
-    """Way from the middle of cells ``start + at * step`` to the top of the Gaussian there; all ``(N, K)``."""
-    middle = at.clamp(1, max(1, length - 2))  # at the border the three cells lie inwards
-    reach = torch.stack([(middle + offset).clamp(0, length - 1) for offset in (-1, 0, 1)])
-    heat = flat[start + reach * step].clamp(min=_LEAST_HEAT)
-    # a few numbers: on the CPU NumPy's logarithm takes microseconds where torch's starts threads
-    before, center, after = torch.from_numpy(np.log(heat.numpy())) if heat.device.type == "cpu" else heat.log()
-    bend = before - 2 * center + after
-    top = (0.5 * (before - after) / bend.clamp(max=-1e-6)).double() + (middle - at)
-    return torch.where(bend < 0, top.clamp(-0.5, 0.5), 0).float()
-
-
-def _hessian_step(heatmaps: Tensor, cells: Tensor) -> Tensor:
-    """Newton's step ``(N, K, 2)`` from cells ``(N, K, 2)`` to the top of the logarithm of the smoothed maps.
-
-    Smoothing mirrors the map at its border, the outer cell not repeated; the derivatives repeat it.
-    """
-    channels, height, width = heatmaps.shape
-    near = torch.arange(-1, 2, device=cells.device)
-    x, y = ((cells[..., i, None] + near).clamp(0, end - 1) for i, end in enumerate((width, height)))  # (N, K, 3)
-    columns, rows = (_reflect(at[..., None] + near, end) for at, end in ((x, width), (y, height)))  # (N, K, 3, tap)
-    start = torch.arange(channels, device=cells.device)[:, None, None, None, None] * (height * width)
-    taps = heatmaps.flatten()[start + rows[..., :, None, :, None] * width + columns[..., None, :, None, :]]
-    kernel = 0.5 - 0.25 * near.abs().to(taps.dtype)
-    smooth = (taps * kernel[:, None] * kernel).sum((-2, -1))  # (N, K, 3 rows, 3 columns)
-    heat = smooth.clamp(*_HESSIAN_RANGE).log().double()
-
-    middle = heat[..., 1, 1]
-    right = heat[..., 1, 2]
-    below = heat[..., 2, 1]
-    left, above = heat[..., 1, 0], heat[..., 0, 1]
-    slope_x, slope_y = (right - left) / 2, (below - above) / 2
-    least = torch.finfo(torch.float32).eps  # keeps a flat map from dividing by 0
-    bend_x, bend_y = right - 2 * middle + left + least, below - 2 * middle + above + least
-    twist = (heat[..., 2, 2] - right - below + 2 * middle - left - above + heat[..., 0, 0]) / 2
-    area = bend_x * bend_y - twist**2
-    step = torch.stack([twist * slope_y - bend_y * slope_x, twist * slope_x - bend_x * slope_y], -1)
-    return torch.where(area[..., None] != 0, step / area[..., None], 0)
-
-
-def _reflect(at: Tensor, length: int) -> Tensor:
-    """Places beyond a row of cells by one, mirrored at the outer cells."""
-    return torch.where(at < 0, -at, torch.where(at >= length, 2 * length - 2 - at, at)).clamp(0, length - 1)
-
-
-def _check_window(window: int) -> None:
-    if window < 1 or window % 2 == 0:
-        raise ValueError(f"window must be an odd number of cells so that it has a middle, got {window}")
+    """The same on the CPU, many times faster."""
+    scores, index = rank_survivors(heatmaps.detach().numpy(), max_peaks, threshold, window)
+    return torch.from_numpy(scores), torch.from_numpy(index)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 
-from aemm.geometry import apply_warp, extent, is_mirrored, to_map
+from aemm.geometry import image_cells
 from aemm.structures import Batch, Maps
 
 
@@ -80,15 +79,11 @@ def clear_padding(heatmaps: torch.Tensor, batch: Batch) -> torch.Tensor:
     """
     height, width = heatmaps.shape[2:]
     copy = heatmaps
-    for b, (rows, columns) in enumerate(batch.image_sizes):
-        ends = np.array([[0.0, 0.0], [extent(columns, batch.convention), extent(rows, batch.convention)]])
-        pixels = apply_warp(ends, batch.warp[b])
-        cells = to_map(pixels, batch.input_size, (height, width), batch.convention, is_mirrored(batch.warp[b]))
-        left, top = np.floor(cells.min(0)).astype(int).clip(0)
-        right, bottom = np.ceil(cells.max(0)).astype(int).clip(0)
-        if left or top or right < width or bottom < height:
+    for b, image_size in enumerate(batch.image_sizes):
+        rows, columns = image_cells(image_size, batch.warp[b], batch.input_size, (height, width), batch.convention)
+        if rows.start or columns.start or columns.stop < width or rows.stop < height:
             copy = heatmaps.clone() if copy is heatmaps else copy
             inside = torch.zeros(height, width, dtype=torch.bool, device=heatmaps.device)
-            inside[top:bottom, left:right] = True
+            inside[rows, columns] = True
             copy[b].masked_fill_(~inside, 0)
     return copy

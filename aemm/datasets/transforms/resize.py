@@ -8,14 +8,12 @@ from dataclasses import replace
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from aemm import geometry
 from aemm.datasets.transforms.geometric import warp_sample
 from aemm.geometry import PixelConvention
+from aemm.ops.fitting import FitRules, FittedCenter, FittedSide, FittedSizes
 from aemm.ops.image import warp_image
 from aemm.registry import TRANSFORMS
 from aemm.structures import Sample
-
-Size = tuple[int, int]
 
 
 @TRANSFORMS.register_module()
@@ -41,6 +39,9 @@ class ResizeToFit(BaseTransform):
             no middle but the upper left corners together (mmpose 0.x with unbiased data processing).
         convention: of the pixels of the result, see :mod:`aemm.geometry`; decoding follows it.
 
+    Attributes:
+        rules: of the sizes, for who resizes without torch.
+
     Raises:
         ValueError: an argument is out of range.
 
@@ -52,80 +53,28 @@ class ResizeToFit(BaseTransform):
     def __init__(
         self,
         size: int,
-        fit: str = "long",
+        fit: FittedSide = "long",
         square: bool = False,
         multiple_of: int = 64,
         scales: Sequence[float] = (1.0,),
-        sizes: str = "each",
-        center: str = "exact",
+        sizes: FittedSizes = "each",
+        center: FittedCenter = "exact",
         convention: PixelConvention = "continuous",
     ) -> None:
-        geometry.check_convention(convention)
-        for name, value, known in (
-            ("fit", fit, ("long", "short")),
-            ("sizes", sizes, ("each", "smallest")),
-            ("center", center, ("exact", "whole", "corner")),
-        ):
-            if value not in known:
-                raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
-        if square and fit == "short":
-            raise ValueError("square=True pads the shorter side, so it goes with fit='long'")
-        if size % multiple_of:
-            raise ValueError(f"size must be a multiple of {multiple_of}, got {size}")
-        if not scales or min(scales) <= 0 or len(set(scales)) < len(scales):
-            raise ValueError(f"scales must be one or more different positive numbers, got {list(scales)}")
-        self.size = size
-        self.fit = fit
-        self.square = square
-        self.multiple_of = multiple_of
-        self.sizes = sizes
-        self.center = center
-        self.convention = convention
-        self.scales = tuple(sorted(map(float, scales), key=lambda scale: (abs(scale - 1), scale)))
+        self.rules = FitRules(size, fit, square, multiple_of, tuple(scales), sizes, center, convention)
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """Of the test, the one nearest 1 first."""
+        return self.rules.scales
 
     def transform(self, sample: Sample) -> Sample:
         """Resize and pad; the same for every epoch."""
-        source = sample.image.shape[:2]
-        (base, warp), *further = self._views(source)
-        views = tuple(warp_image(sample.image, view, size, convention=self.convention) for size, view in further)
-        resized = warp_sample(replace(sample, convention=self.convention), warp, base)
+        convention = self.rules.convention
+        (base, warp), *further = self.rules.views(sample.image.shape[:2])
+        views = tuple(warp_image(sample.image, view, size, convention=convention) for size, view in further)
+        resized = warp_sample(replace(sample, convention=convention), warp, base)
         return replace(resized, scales=self.scales, views=views)
-
-    def _views(self, source: Size) -> list[tuple[Size, np.ndarray]]:
-        """Size and warp of every view, in the order of ``scales``."""
-        lengths = np.array([geometry.extent(side, self.convention) for side in source], float)  # height, width
-        fitted = int(lengths.argmax() if self.fit == "long" else lengths.argmin())
-        middle = np.array([int(side / 2 + 0.5) for side in source]) if self.center == "whole" else lengths / 2
-        views: list[tuple[Size, np.ndarray]] = []
-        for size in self._sizes(source, fitted):
-            out = np.array([geometry.extent(side, self.convention) for side in size])
-            zoom = np.full(2, out[fitted] / lengths[fitted])
-            if views and self.sizes == "each":  # the region of the base view
-                base = np.array([geometry.extent(side, self.convention) for side in views[0][0]])
-                zoom = views[0][1].diagonal()[1::-1] * out / base
-            warp = geometry.scaling(zoom[1], zoom[0])
-            if self.center != "corner":
-                to_center = geometry.translation(out[1] / 2, out[0] / 2)
-                warp = to_center @ warp @ geometry.translation(-middle[1], -middle[0])
-            views.append((size, warp))
-        return views
-
-    def _sizes(self, source: Size, fitted: int) -> list[Size]:
-        """``(height, width)`` of every view."""
-        step, least = self.multiple_of, min(self.scales)
-        sides = [geometry.round_up(self.size * least, step)] * 2  # at the smallest scale, which is the coarsest
-        if not self.square:
-            sides[1 - fitted] = geometry.round_up(sides[fitted] / source[fitted] * source[1 - fitted], step)
-        if self.sizes == "smallest":
-            return [(int(sides[0] * scale / least), int(sides[1] * scale / least)) for scale in self.scales]
-        sizes: list[Size] = []
-        for scale in self.scales:
-            length = geometry.round_up(self.size * scale, step)
-            other = length * sides[1 - fitted] / sides[fitted]
-            # the base holds the whole image, the others its region as well as they can
-            size = [length, round(other / step) * step if sizes else geometry.round_up(other, step)]
-            sizes.append((size[0], size[1]) if fitted == 0 else (size[1], size[0]))
-        return sizes
 
 
 @TRANSFORMS.register_module()

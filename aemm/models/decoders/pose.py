@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from aemm.geometry import apply_warp
 from aemm.ops.grouping import Picked, group_by_tags, read_picks
-from aemm.ops.heatmap import SubpixelKind, TieRule, subpixel, top_peaks
+from aemm.ops.heatmap import top_peaks
 from aemm.ops.lookup import fill_missing
 from aemm.ops.maps import clear_padding
+from aemm.ops.people import FilledBorder, FilledScore, Padding, Place, PoseRules, place_people, read_points
+from aemm.ops.subpixel import SubpixelKind, TieRule
 from aemm.ops.transfer import fetch, send
-from aemm.records import AssignmentTie, EqualTags, GroupingRules, TagDistance, check_choice
+from aemm.records import AssignmentTie, EqualTags, GroupingRules, TagDistance
 from aemm.registry import DECODERS
 from aemm.skeletons import Skeleton, build_skeleton
 from aemm.structures import Batch, Instances, Maps
-
-FilledScore = Literal["one", "heatmap"]
-FilledBorder = Literal["map", "authors"]
-Padding = Literal["keep", "clear"]
 
 
 @DECODERS.register_module()
@@ -91,15 +87,6 @@ class PoseDecoder:
         grouping_order: Sequence[int] | None = None,
         filled_subpixel: SubpixelKind | None = None,
     ) -> None:
-        check_choice("filled_score", filled_score, FilledScore)
-        check_choice("filled_border", filled_border, FilledBorder)
-        filled_subpixel = subpixel if filled_subpixel is None else filled_subpixel
-        check_choice("subpixel", subpixel, SubpixelKind)
-        check_choice("filled_subpixel", filled_subpixel, SubpixelKind)
-        check_choice("tie", tie, TieRule)
-        check_choice("padding", padding, Padding)
-        if max_instances is not None and max_instances < 1:
-            raise ValueError(f"max_instances must be at least 1, got {max_instances}; max_instances=None returns all")
         self.skeleton = build_skeleton(skeleton)
         self.flip_index = self.skeleton.flip_index
         order = self.skeleton.grouping_order if grouping_order is None else tuple(grouping_order)
@@ -116,9 +103,10 @@ class PoseDecoder:
         self.fill_missing = fill_missing
         self.filled_score = filled_score
         self.filled_border = filled_border
-        self.subpixel, self.filled_subpixel = subpixel, filled_subpixel
+        self.subpixel, self.filled_subpixel = subpixel, subpixel if filled_subpixel is None else filled_subpixel
         self.tie, self.padding = tie, padding
         self.max_instances = max_instances
+        _ = self.pose_rules  # which checks them
 
     @torch.no_grad()
     def __call__(self, maps: Maps, batch: Batch) -> list[Instances]:
@@ -144,7 +132,30 @@ class PoseDecoder:
         places = [self._places(maps, b, people[b], torch.from_numpy(cells[b])) for b in range(len(batch))]
         arrived = [value.numpy() for value in fetch([value for pair in places for value in pair])]
         pairs = zip(people, arrived[0::2], arrived[1::2], strict=True)
-        return [self._instances(maps.size, batch, b, *each) for b, each in enumerate(pairs)]
+        return [
+            place_people(
+                *each, self.pose_rules, Place(batch.image_ids[b], batch.image_sizes[b], batch.map_warp(b, maps.size))
+            )
+            for b, each in enumerate(pairs)
+        ]
+
+    @property
+    def pose_rules(self) -> PoseRules:
+        """All of the decoder's settings, for who decodes without torch."""
+        return PoseRules(
+            grouping=self.rules,
+            window=self.window,
+            max_peaks=self.max_peaks,
+            threshold=self.threshold,
+            fill_missing=self.fill_missing,
+            filled_score=self.filled_score,
+            filled_border=self.filled_border,
+            subpixel=self.subpixel,
+            filled_subpixel=self.filled_subpixel,
+            tie=self.tie,
+            padding=self.padding,
+            max_instances=self.max_instances,
+        )
 
     def _checked(self, maps: Maps, batch: Batch) -> Maps:
         """The maps in float32, their padding as it is to be, once they fit skeleton and batch."""
@@ -177,44 +188,4 @@ class PoseDecoder:
             looked_up = fill_missing(heatmaps, maps.need_tags()[b], own, missing, likely)
             cells = torch.where(absent[..., None], looked_up, cells)
         channel = torch.arange(len(heatmaps), device=heatmaps.device)
-        return self._points(heatmaps, cells, absent), heatmaps[channel, cells[..., 1], cells[..., 0]]
-
-    def _instances(
-        self, size: tuple[int, int], batch: Batch, b: int, people: Picked, points: np.ndarray, heat: np.ndarray
-    ) -> Instances:
-        """People of image ``b`` in its pixels.
-
-        Args:
-            size: of the maps in cells.
-            batch: its warps, identifiers and sizes.
-            b: which image.
-            people: N of them, as their peaks tell.
-            points: ``(N, K, 2)`` map coordinates.
-            heat: ``(N, K)`` there.
-        """
-        keypoint_scores = people.keypoint_scores
-        if self.fill_missing:
-            keypoint_scores = np.where(people.present, keypoint_scores, self._filled_scores(heat))
-        keypoints = apply_warp(points.astype(np.float64), batch.map_warp(b, size)).astype(np.float32)
-        return Instances(
-            image_id=batch.image_ids[b],
-            image_size=batch.image_sizes[b],
-            scores=people.scores,
-            tags=people.tags,
-            keypoints=np.where(keypoint_scores[..., None] > 0, keypoints, 0),
-            keypoint_scores=keypoint_scores,
-        )
-
-    def _points(self, heatmaps: Tensor, cells: Tensor, absent: Tensor) -> Tensor:
-        """Map coordinates ``(N, K, 2)`` of ``cells``; those ``absent`` had no peak and were looked up, if anything."""
-        points = subpixel(heatmaps, cells, self.subpixel, self.tie)
-        if self.filled_border == "map" and self.filled_subpixel == self.subpixel:
-            return points
-        last = (heatmaps.shape[1] - 1, heatmaps.shape[0] - 1) if self.filled_border == "authors" else None
-        return torch.where(absent[..., None], subpixel(heatmaps, cells, self.filled_subpixel, self.tie, last), points)
-
-    def _filled_scores(self, heat: np.ndarray) -> np.ndarray:
-        """Scores ``(N, K)`` that keypoints get where they are filled; 0 where the map is not positive."""
-        if self.filled_score == "one":
-            return (heat > 0).astype(np.float32)
-        return np.maximum(heat, 0)
+        return read_points(heatmaps, cells, absent, self.pose_rules), heatmaps[channel, cells[..., 1], cells[..., 0]]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 
-from aemm.geometry import apply_warp
-from aemm.ops.heatmap import SubpixelKind, TieRule, subpixel
+from aemm.ops.people import Place, place_single
+from aemm.ops.subpixel import SubpixelKind, TieRule, subpixel
 from aemm.ops.transfer import fetch
 from aemm.records import check_choice
 from aemm.registry import DECODERS
@@ -57,7 +56,7 @@ class SinglePersonDecoder:
             ValueError: the maps do not fit the skeleton.
         """
         heatmaps = maps.float().heatmaps
-        count, channels, height, width = heatmaps.shape
+        count, channels, _, width = heatmaps.shape
         if channels != len(self.skeleton):
             raise ValueError(
                 f"heatmaps must have {len(self.skeleton)} channels, one for each keypoint of skeleton "
@@ -67,17 +66,9 @@ class SinglePersonDecoder:
         cells = torch.stack([index % width, torch.div(index, width, rounding_mode="floor")], -1)
         places = [subpixel(heatmaps[b], cells[b, None], self.subpixel, self.tie) for b in range(count)]
         points, heat = (value.numpy() for value in fetch([torch.stack(places), scores.clamp(min=0)]))
-        found = []
-        for b in range(count):
-            keypoints = apply_warp(points[b].astype(np.float64), batch.map_warp(b, (height, width))).astype(np.float32)
-            keypoint_scores = heat[b, None]
-            found.append(
-                Instances(
-                    image_id=batch.image_ids[b],
-                    image_size=batch.image_sizes[b],
-                    scores=keypoint_scores.mean(1),
-                    keypoints=np.where(keypoint_scores[..., None] > 0, keypoints, 0),
-                    keypoint_scores=keypoint_scores,
-                )
+        return [
+            place_single(
+                points[b], heat[b, None], Place(batch.image_ids[b], batch.image_sizes[b], batch.map_warp(b, maps.size))
             )
-        return found
+            for b in range(count)
+        ]
