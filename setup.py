@@ -6,6 +6,9 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).resolve().parent
+MIM_FILES = [
+    f".mim/{folder}/**/*.{ending}" for folder in ("configs", "tools") for ending in ("py", "yml", "sh", "json")
+]
 
 
 def read_requirements(name: str) -> list[str]:
@@ -33,9 +36,14 @@ setup(
     description="Associative embedding for bottom-up pose estimation and instance segmentation",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    author="The aemm contributors",
     license="Apache-2.0",
     license_files=["LICENSE"],
+    keywords=["pose estimation", "associative embedding", "bottom-up", "instance segmentation", "COCO", "PyTorch"],
+    project_urls={"Paper": "https://arxiv.org/abs/1611.05424"},
     packages=find_packages(include=["aemm", "aemm.*"]),
+    # .mim links to configs and tools; a wheel holds what they link to
+    package_data={"aemm": ["py.typed", ".mim/*.yml", *MIM_FILES]},
     entry_points={"console_scripts": ["aemm = aemm.cli:main"]},
     python_requires=">=3.10",
     install_requires=read_requirements("runtime"),
@@ -45,12 +53,17 @@ setup(
         "docs": read_requirements("docs"),
     },
     classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Developers",
         "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
         "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
     ],
 )

@@ -1,3 +1,7 @@
 """aemm: associative embedding for bottom-up pose estimation and instance segmentation."""
 
-__version__ = "0.1.0"
+from aemm.announce import announce
+
+__version__ = "0.2.0"
+
+announce()

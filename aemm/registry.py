@@ -43,6 +43,11 @@ class UnknownArgumentError(ValueError):
 class AemmRegistry(Registry):
     """A child registry whose errors name what was expected."""
 
+    def import_from_location(self) -> None:
+        """Import what fills this registry; one that names nothing is filled by others, which mmengine would warn of."""
+        if self._locations:
+            super().import_from_location()
+
     def get(self, key: str) -> Any:
         """The class registered as ``key`` here or in a parent.
 

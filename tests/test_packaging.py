@@ -2,8 +2,10 @@
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -125,3 +127,37 @@ for name in {modules}: importlib.import_module(name)
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+
+
+def test_what_a_wheel_must_hold_is_there_and_every_kind_of_it_is_listed():
+    """The wheel takes files by their endings, so that no other may lie in these folders."""
+    setup = (ROOT / "setup.py").read_text(encoding="utf-8")
+    endings = set(re.search(r"for ending in \((.+?)\)", setup).group(1).replace('"', "").split(", "))
+    files = [path for folder in ("configs", "tools") for path in (ROOT / folder).rglob("*") if path.is_file()]
+    assert {path.suffix.lstrip(".") for path in files if "__pycache__" not in path.parts} == endings
+    assert (ROOT / "aemm/py.typed").is_file()
+    assert all((ROOT / "aemm/.mim" / name).resolve() == ROOT / name for name in ("configs", "tools", "model-index.yml"))
+
+
+@pytest.mark.slow
+def test_a_wheel_alone_trains_by_name_from_any_folder(tmp_path):
+    source, home = tmp_path / "source", tmp_path / "site"
+    left_out = shutil.ignore_patterns(".venv*", ".git", "*.egg-info", "build", "work_dirs", ".*_cache")
+    shutil.copytree(ROOT, source, symlinks=True, ignore=left_out)
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
+    subprocess.run([*pip, str(source)], check=True)
+    (wheel,) = tmp_path.glob("aemm-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(home)
+    shutil.rmtree(source)
+    code = f"""
+import sys; sys.path.insert(0, {str(home)!r})
+import aemm; assert aemm.__file__.startswith({str(home)!r}), aemm.__file__
+from mmengine import hub; assert hub.get_config("aemm::pose/hrnet_w32_coco_512.py").model.backbone.width == 32
+from aemm.cli import main
+less = ["train_dataloader.dataset.length=16", "val_dataloader.dataset.length=8", "test_dataloader.dataset.length=8"]
+sys.exit(main(["train", "pose_hourglass_tiny_128", "--cfg-options", "train_cfg.max_epochs=1", *less]))
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "work_dirs/pose_hourglass_tiny_128/epoch_1.pth").is_file()

@@ -13,9 +13,12 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def example(name: str) -> str:
+USE = (ROOT / "docs/use.md").read_text(encoding="utf-8")
+
+
+def example(name: str, page: str = README) -> str:
     """The code block that follows the comment `example: <name>`."""
-    return re.search(rf"<!-- example: {name} -->\n```\w+\n(.*?)```", README, re.DOTALL).group(1)
+    return re.search(rf"<!-- example: {name} -->\n```\w+\n(.*?)```", page, re.DOTALL).group(1)
 
 
 def test_the_config_for_own_keypoints_builds_a_model_of_that_many_maps(tmp_path, monkeypatch):
@@ -47,3 +50,11 @@ def test_every_make_target_that_the_guides_name_exists():
     commands = re.findall(r"^make ([a-z ]+?)(?= *(?:#|$))|`make ([a-z]+)`", guides, re.MULTILINE)
     named = {word for command in commands for word in " ".join(command).split()}
     assert {"demo", "test", "env", "format"} <= named <= targets
+
+
+def test_recipes_go_by_name_in_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(example("names", USE), names)
+    assert names["config"].model.decoder.threshold == 0.2
+    assert names["model"].decoder.skeleton.keypoints[0] == "nose"

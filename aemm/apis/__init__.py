@@ -5,12 +5,15 @@ from aemm.apis.inferencer import Inferencer
 from aemm.apis.inputs import find_sources, read_inputs
 from aemm.apis.outputs import open_results, to_plain
 from aemm.apis.predict import predict_all
+from aemm.apis.recipes import get_config, get_model
 
 __all__ = [
     "Account",
     "Inferencer",
     "LeftOut",
     "find_sources",
+    "get_config",
+    "get_model",
     "open_results",
     "predict_all",
     "read_inputs",

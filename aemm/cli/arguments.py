@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def add_config(parser: argparse.ArgumentParser, text: str = "config file") -> None:
     """A config file, and overrides of its values."""
-    parser.add_argument("config", help=text)
+    parser.add_argument("config", help=f"{text}, or the name of a recipe (aemm models lists them)")
     parser.add_argument(
         "--cfg-options",
         nargs="+",

@@ -25,11 +25,12 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     Names that begin with ``_`` are notes, kept and never read.
 
     Args:
-        path: the file.
+        path: the file, or the name of a recipe, such as ``pose/hrnet_w32_coco_512``.
         options: dotted keys and values, as ``--cfg-options`` gives them. ``data_root`` reaches every data set.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: there is no such file or recipe.
+        ValueError: several recipes have this name.
         ConfigError: it cannot be read, or listing all its faults and those of the overrides.
     """
     cfg, sources = read_config(path)

@@ -22,6 +22,7 @@ from mmengine.fileio import YamlHandler, register_handler
 
 import aemm
 from aemm.engine.config_check import ConfigError
+from aemm.formats.recipes import config_path
 
 _ENDINGS = (".py", ".json", ".yaml", ".yml")
 # code that only leads to a fault
@@ -144,14 +145,17 @@ def read_sources(path: str, inherited_by: tuple[str, ...] = ()) -> list[ConfigSo
 def read_config(path: str) -> tuple[Config, list[ConfigSource]]:
     """A config as mmengine reads it, its ``custom_imports`` done, and the files that it came from.
 
+    Args:
+        path: of a file, or the name of a recipe.
+
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: there is no such file, and no such recipe.
+        ValueError: several recipes have this name.
         ConfigError: it cannot be read, or one of its imports fails.
     """
+    path = config_path(path)
     if os.path.isdir(path):
         raise ConfigError(f"config {path} is a folder; name one of its files")
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"config {path} does not exist")
     if not path.endswith(_ENDINGS):
         raise ConfigError(f"config {path} must end in one of {', '.join(_ENDINGS)}")
     sources = read_sources(path)

@@ -41,16 +41,19 @@ def require(cfg: Config, keys: Sequence[str], purpose: str) -> None:
         raise ConfigError(f"config {cfg.filename or ''} lacks {', '.join(missing)}, without which it cannot {purpose}")
 
 
-def build_model(path: str) -> nn.Module:
-    """The model of a config file, as it starts.
+def build_model(path: str, options: Mapping[str, Any] | None = None) -> nn.Module:
+    """The model of a config, as it starts.
 
     Args:
-        path: the file.
+        path: see :func:`load_config`.
+        options: see :func:`load_config`.
 
     Raises:
+        FileNotFoundError: there is no such file or recipe.
+        ValueError: several recipes have this name.
         ConfigError: the config has faults, or no model.
     """
-    cfg = load_config(path)
+    cfg = load_config(path, options)
     require(cfg, ("model",), "be built")
     return MODELS.build(cfg.model)
 
