@@ -16,6 +16,7 @@ from aemm.apis.inputs import Input, find_sources
 from aemm.apis.outputs import Pictures
 from aemm.datasets import collate
 from aemm.engine import check_finite, load_config, load_weights, set_views
+from aemm.engine.published import PUBLISHED, weights_or_published
 from aemm.ops.masks import decode_masks
 from aemm.records import DatasetInfo
 from aemm.registry import MODELS, TRANSFORMS
@@ -28,8 +29,9 @@ class Inferencer:
     """A trained model, applied to images as its config's test data are.
 
     Args:
-        config: path of the config, or a loaded one.
-        checkpoint: path of the checkpoint; None keeps the weights that the model starts with.
+        config: path of the config, name of a recipe, or a loaded config.
+        checkpoint: path of the checkpoint; ``"published"``, the default, downloads on first use what was published for
+            the recipe; None keeps the weights that the model starts with.
         device: by default the first GPU, or the CPU where there is none.
         scales: at which every image is seen, such as (2, 1, 0.5); by default those of the config.
         flip: whether its mirror image is seen, too; by default as the config says.
@@ -47,7 +49,7 @@ class Inferencer:
 
     Example::
 
-        inferencer = Inferencer("configs/pose/hourglass4_coco_512.py", "newell.pth")
+        inferencer = Inferencer("higherhrnet_w32_coco_512")
         for found in inferencer("holiday.jpg", out_dir="pictures"):
             print(found.keypoints)
     """
@@ -55,7 +57,7 @@ class Inferencer:
     def __init__(
         self,
         config: str | Path | Config,
-        checkpoint: str | Path | None,
+        checkpoint: str | Path | None = PUBLISHED,
         device: str | torch.device | None = None,
         scales: Sequence[float] | None = None,
         flip: bool | None = None,
@@ -65,7 +67,7 @@ class Inferencer:
         self.pipeline = [TRANSFORMS.build(step) for step in cfg.test_dataloader.dataset.get("pipeline", ())]
         self.model = MODELS.build(cfg.model)
         if checkpoint is not None:
-            load_weights(self.model, checkpoint)
+            load_weights(self.model, weights_or_published(str(cfg.filename or "this config"), str(checkpoint)))
         check_finite(self.model, str(checkpoint or "the model"))
         self.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
         self.skeleton: Skeleton | None = getattr(self.model.decoder, "skeleton", None)

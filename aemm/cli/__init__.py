@@ -13,11 +13,14 @@ from types import ModuleType
 from aemm import __version__
 from aemm.cli import (
     check_data,
+    completion,
     complexity,
     convert,
     convert_data,
     evaluate,
+    info,
     map_keypoints,
+    models,
     oracle,
     predict,
     publish,
@@ -25,6 +28,7 @@ from aemm.cli import (
     test,
     train,
 )
+from aemm.cli.arguments import CommandParser
 from aemm.cli.outcome import ExitCode, run
 
 COMMANDS: dict[str, ModuleType] = {
@@ -40,6 +44,9 @@ COMMANDS: dict[str, ModuleType] = {
     "map-keypoints": map_keypoints,
     "publish": publish,
     "replay": replay,
+    "models": models,
+    "info": info,
+    "completion": completion,
 }
 _END = "exit codes: " + ", ".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for code in ExitCode)
 
@@ -56,14 +63,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: the command line is wrong, or asks for help or the version.
     """
-    parser = argparse.ArgumentParser("aemm", description="Associative embedding for poses and instances.", epilog=_END)
+    args = build_parser().parse_args(argv)
+    return run(lambda: args.main(args))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line of all commands."""
+    parser = CommandParser("aemm", description="Associative embedding for poses and instances.", epilog=_END)
     parser.add_argument("--version", action="version", version=f"aemm {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, help="aemm COMMAND --help tells more")
     for name, module in COMMANDS.items():
         summary = (module.__doc__ or "").strip().rstrip(".")
         _describe(commands.add_parser(name, help=summary[0].lower() + summary[1:]), module)
-    args = parser.parse_args(argv)
-    return run(lambda: args.main(args))
+    return parser
 
 
 def run_tool(name: str, words: Sequence[str] = ()) -> int:
@@ -76,7 +88,7 @@ def run_tool(name: str, words: Sequence[str] = ()) -> int:
     Returns:
         The exit code.
     """
-    parser = argparse.ArgumentParser(f"python {sys.argv[0]}")
+    parser = CommandParser(f"python {sys.argv[0]}")
     _describe(parser, COMMANDS[name])
     args = parser.parse_args([*words, *sys.argv[1:]])
     return run(lambda: args.main(args))

@@ -4,11 +4,47 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+
+MODEL = "--model"
+PUBLISHED = "published"  # as aemm.engine.published has it
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser in which ``--model NAME``, where a command has it, stands for a config and a checkpoint.
+
+    These are the first two words of such a command: the recipe of that name, and ``published`` for its weights.
+    """
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As in argparse, the short form spelt out before."""
+        words = sys.argv[1:] if args is None else list(args)
+        if MODEL in self._option_string_actions:
+            words = _spelt_out(words)
+        return super().parse_known_args(words, namespace)
+
+
+def _spelt_out(words: list[str]) -> list[str]:
+    """``NAME published`` and the rest, for words with ``--model NAME`` or ``--model=NAME`` among them."""
+    for i, word in enumerate(words):
+        option, sign, name = word.partition("=")
+        if option == MODEL and (sign or i + 1 < len(words)):
+            rest = words[i + 1 :] if sign else words[i + 2 :]
+            return [name if sign else words[i + 1], PUBLISHED, *words[:i], *rest]
+    return words
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """A checkpoint, behind the config, and the short form of both for published weights."""
+    parser.add_argument("checkpoint", help=f"checkpoint file, or {PUBLISHED!r} for the published weights of a recipe")
+    parser.add_argument(
+        MODEL, metavar="NAME", help="in place of config and checkpoint: a recipe and its published weights"
+    )
 
 
 def add_config(parser: argparse.ArgumentParser, text: str = "config file") -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from aemm.cli.arguments import add_config, add_views, choose_views, parse_options
+from aemm.cli.arguments import add_checkpoint, add_config, add_views, choose_views, parse_options
 from aemm.cli.outcome import ExitCode
+from aemm.cli.progress import Progress
 
 EXAMPLES = (
     "configs/pose/hourglass4_coco_512.py checkpoint.pth photos holiday.mp4 --out-dir pictures",
@@ -16,7 +17,7 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is looked at, and where what is found goes."""
     add_config(parser)
-    parser.add_argument("checkpoint", help="checkpoint file")
+    add_checkpoint(parser)
     parser.add_argument(
         "input",
         nargs="+",
@@ -42,6 +43,7 @@ def main(args: argparse.Namespace) -> ExitCode:
     from aemm.apis import Account, Inferencer, predict_all
     from aemm.engine import check_device, load_config, require
     from aemm.engine.outputs import check_file, check_folder
+    from aemm.engine.published import weights_or_published
 
     if args.out_dir:
         check_folder(args.out_dir, "--out-dir")
@@ -51,7 +53,8 @@ def main(args: argparse.Namespace) -> ExitCode:
     cfg = load_config(args.config, parse_options(args.cfg_options))
     require(cfg, ("model", "test_dataloader"), "predict")
     choose_views(cfg, args)
-    inferencer = Inferencer(cfg, args.checkpoint, args.device)
+    checkpoint = weights_or_published(args.config, args.checkpoint, Progress(args.config))
+    inferencer = Inferencer(cfg, checkpoint, args.device)
     account = Account()
     try:
         predict_all(inferencer, args.input, args.out_dir, [args.json] if args.json else [], account=account)

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import argparse
 
-from aemm.cli.arguments import add_config, add_launcher, add_views, choose_views, count, parse_options, seed
+from aemm.cli.arguments import (
+    add_checkpoint,
+    add_config,
+    add_launcher,
+    add_views,
+    choose_views,
+    count,
+    parse_options,
+    seed,
+)
 from aemm.cli.outcome import ExitCode
+from aemm.cli.progress import Progress
 
 EXAMPLES = (
     "configs/synthetic/pose_hourglass_tiny_128.py work_dirs/demo/best.pth --show-dir pictures",
@@ -16,7 +26,7 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is evaluated, and what is written."""
     add_config(parser)
-    parser.add_argument("checkpoint", help="checkpoint file")
+    add_checkpoint(parser)
     parser.add_argument("--work-dir", help="logs; default work_dirs/<name of the config>")
     parser.add_argument("--dump", help="write the predictions to this file, in the format of the data set's evaluator")
     parser.add_argument("--show-dir", help="draw predictions, heatmaps and tags into this folder")
@@ -32,12 +42,13 @@ def main(args: argparse.Namespace) -> ExitCode:
         args.parser.error("--show-limit says how much is drawn; give --show-dir, too")
     from aemm.engine import build_runner, load_config, require, set_dump, set_seed, set_show, set_work_dir
     from aemm.engine.outputs import check_file, check_folder
+    from aemm.engine.published import weights_or_published
 
     cfg = load_config(args.config, parse_options(args.cfg_options))
     require(cfg, ("model", "test_dataloader", "test_cfg", "test_evaluator"), "be evaluated")
     choose_views(cfg, args)
     set_work_dir(cfg, args.config, args.work_dir)
-    cfg.load_from = args.checkpoint
+    cfg.load_from = weights_or_published(args.config, args.checkpoint, Progress(args.config))
     set_seed(cfg, args.seed)
     if args.dump:
         check_file(args.dump, "--dump", args.checkpoint, args.config)

@@ -117,7 +117,7 @@ def recipe_path(name: str, home: Path = HOME) -> Path | None:
 
     Args:
         name: ``pose/hrnet_w32_coco_512``, or the stem alone where no other folder has it; an ending ``.py`` and a
-            beginning ``configs/`` or ``aemm::`` change nothing.
+            beginning ``configs/`` or ``aemm::`` change nothing. Or the path of its file.
         home: the folder of ``configs`` and ``model-index.yml``.
 
     Returns:
@@ -129,6 +129,9 @@ def recipe_path(name: str, home: Path = HOME) -> Path | None:
     wanted, known = _plain(name), _configs(home)
     if wanted in known:
         return known[wanted]
+    if os.path.isfile(name):
+        path = Path(name).resolve()
+        return path if path in known.values() else None
     found = [full for full in known if full.rpartition("/")[2] == wanted]
     if len(found) > 1:
         raise ValueError(f"{name!r} is the name of {len(found)} recipes; say which: {', '.join(found)}")
