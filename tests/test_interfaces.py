@@ -6,7 +6,7 @@ from mmengine.model import BaseModule
 from torch import nn
 
 from aemm.interfaces import Augmentation, Backbone, Decoder, Head, MergingDecoder, Postprocessor, check_part
-from aemm.models import InstanceDecoder, PoseDecoder, SinglePersonDecoder, TestTimeAugmentation
+from aemm.models import Embedder, InstanceDecoder, PoseDecoder, SinglePersonDecoder, TestTimeAugmentation
 from aemm.postprocess import SinglePersonRefiner
 from aemm.registry import DECODERS, MODELS
 
@@ -162,3 +162,18 @@ def test_a_mode_that_does_not_exist_is_refused():
     )
     with pytest.raises(ValueError, match="mode must be 'loss', 'predict' or 'tensor', got 'test'"):
         MODELS.build(model)(None, mode="test")
+
+
+def test_channels_follow_from_the_skeleton_where_they_are_left_out():
+    skeleton = dict(keypoints=["left_eye", "right_eye", "beak", "neck", "tail"], sigmas=[0.05] * 5)
+    parts = dict(
+        backbone=dict(type="HourglassAE", stacks=1, width=8, growth=4, depth=2, stem=(4, 8, 8), tag_std=0.02),
+        head=dict(type="AEHead", tag_dims=2, project=False),
+        decoder=dict(type="PoseDecoder", skeleton=skeleton),
+    )
+    model = Embedder(**parts)
+    assert (model.head.num_heatmaps, model.backbone.channels, model.backbone.tag_channels) == (5, (15,), (5, 15))
+    given = Embedder(**parts | dict(backbone=dict(parts["backbone"], out_channels=20, tag_channels=(6, 16))))
+    assert (given.backbone.channels, given.backbone.tag_channels) == ((20,), (6, 16))
+    with pytest.raises(ValueError, match=r"backbone\.out_channels is left out, .* head with project=False"):
+        Embedder(**parts | dict(head=dict(type="AEHead")))

@@ -58,10 +58,12 @@ def main(args: argparse.Namespace) -> ExitCode:
         set_work_dir,
         use_mixed_precision,
     )
+    from aemm.engine.threads import choose_threads
 
     cfg = load_config(args.config, parse_options(args.cfg_options))
     require(cfg, ("model", "train_dataloader", "train_cfg", "optim_wrapper"), "be trained")
-    batch = fit_batch(cfg, count_processes(args.launcher), args.auto_batch, args.scale_lr)
+    processes = count_processes(args.launcher)
+    batch = fit_batch(cfg, processes, args.auto_batch, args.scale_lr)
     set_work_dir(cfg, args.config, args.work_dir)
     set_seed(cfg, args.seed)
     if args.amp:
@@ -71,7 +73,9 @@ def main(args: argparse.Namespace) -> ExitCode:
         cfg.load_from = None if args.resume == "auto" else args.resume
     if args.overwrite:
         cfg.merge_from_dict({"default_hooks.checkpoint.overwrite": True})
+    threads = choose_threads(processes, exact=bool(cfg.get("randomness", {}).get("deterministic")))
     runner = build_runner(cfg, args.launcher)
+    runner.logger.info(threads)
     if batch:
         runner.logger.info(batch)
     runner.train()

@@ -31,7 +31,7 @@ _NOT_OURS = ("backend_args", "file_client_args")
 # what mmcv tells a layer for normalisation
 _TOLD_BY_MMCV = ("num_features", "num_channels", "normalized_shape")
 # what a model and a decoder tell their parts
-_TOLD = ("in_channels", "channels", "strides", "flip_index")
+_TOLD = ("in_channels", "channels", "strides", "flip_index", "num_heatmaps")
 
 
 def near(name: str, known: Collection[str]) -> str:

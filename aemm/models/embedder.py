@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +12,37 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from aemm.interfaces import Augmentation, Backbone, Decoder, Head, Postprocessor, check_part
-from aemm.registry import DECODERS, MODELS, POSTPROCESSORS
+from aemm.registry import DECODERS, MODELS, POSTPROCESSORS, parameters
 from aemm.structures import Batch, Instances, Maps
+
+
+def _takes(part: dict[str, Any], argument: str) -> bool:
+    """Whether the class of a config takes an argument that the config leaves out."""
+    kind = part.get("type")
+    if kind is None or argument in part:
+        return False
+    return argument in parameters(MODELS.get(kind) if isinstance(kind, str) else kind)[0]
+
+
+def _heatmaps(head: dict[str, Any], count: int) -> dict[str, int]:
+    """The number of heatmaps for a head that leaves it to the decoder."""
+    return dict(num_heatmaps=count) if _takes(head, "num_heatmaps") else {}
+
+
+def _raw_channels(backbone: dict[str, Any], head: dict[str, Any], heatmaps: dict[str, int]) -> dict[str, Any]:
+    """How many channels a backbone gives to a head that only splits them, and which of them are tags.
+
+    Raises:
+        ValueError: the backbone leaves it to a head that has layers of its own.
+    """
+    if not _takes(backbone, "out_channels"):
+        return {}
+    if head.get("project", True):
+        raise ValueError("backbone.out_channels is left out, which only a head with project=False can fill in")
+    splitter = MODELS.build(head, default_args=dict(in_channels=(sys.maxsize,), **heatmaps))
+    tags = (splitter.num_heatmaps, splitter.out_channels)
+    wide = backbone.get("tag_std") is not None and _takes(backbone, "tag_channels")
+    return dict(out_channels=splitter.out_channels, **(dict(tag_channels=tags) if wide else {}))
 
 
 @MODELS.register_module()
@@ -22,8 +52,10 @@ class Embedder(BaseModel):
     What each part must offer stands in :mod:`aemm.interfaces`, and is checked here.
 
     Args:
-        backbone: config of a registered backbone.
-        head: config of a registered head; it is told the backbone's channels.
+        backbone: config of a registered backbone; one whose channels the head only splits is told how many there are
+            to be, unless it says so itself.
+        head: config of a registered head; it is told the backbone's channels, and unless it says so itself how many
+            heatmaps there are: as many as the decoder has channels.
         decoder: config of a registered decoder.
         data_preprocessor: config of the preprocessor.
         tta: config of the test-time augmentation, which is told the decoder's ``flip_index``; by default
@@ -47,12 +79,13 @@ class Embedder(BaseModel):
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(MODELS.build(data_preprocessor or dict(type="Preprocessor")), init_cfg)
-        self.backbone = MODELS.build(backbone)
-        check_part(self.backbone, Backbone)
-        self.head = MODELS.build(head, default_args=dict(in_channels=self.backbone.channels))
-        check_part(self.head, Head)
         self.decoder = DECODERS.build(decoder)
         check_part(self.decoder, Decoder)
+        heatmaps = _heatmaps(head, len(self.decoder.flip_index))
+        self.backbone = MODELS.build(backbone, default_args=_raw_channels(backbone, head, heatmaps))
+        check_part(self.backbone, Backbone)
+        self.head = MODELS.build(head, default_args=dict(in_channels=self.backbone.channels, **heatmaps))
+        check_part(self.head, Head)
         mirrored = dict(flip_index=self.decoder.flip_index)
         self.tta = MODELS.build(tta or dict(type="TestTimeAugmentation"), default_args=mirrored)
         check_part(self.tta, Augmentation)

@@ -221,8 +221,8 @@ LATE = {
         "train_dataloader.dataset.dataset.type: type 'SyntheticPoseDatset' is not in the registry",
     ),
     "a part's missing argument": (
-        "model.head=dict(_delete_=True, type='AEHead')",
-        "model.head: AEHead needs num_heatmaps",
+        "model.decoder=dict(_delete_=True, type='PoseDecoder')",
+        "model.decoder: PoseDecoder needs skeleton",
     ),
     "a part's value": ("model.decoder.threshold='high'", "model.decoder.threshold: must be a number, got 'high'"),
     "a part's choice": (

@@ -55,8 +55,8 @@ class HourglassAE(BaseModule):
     features; the head only splits them (``AEHead(project=False)``).
 
     Args:
-        out_channels: raw map channels of each stack. The published COCO network has 68, of which 17
-            heatmaps and 17 tag maps are used.
+        out_channels: raw map channels of each stack; left out, an ``Embedder`` asks the head. The published COCO
+            network has 68, of which 17 heatmaps and 17 tag maps are used.
         stacks: number of hourglasses.
         width: channels at the output resolution.
         growth: channels gained at each halving inside an hourglass.
@@ -64,7 +64,7 @@ class HourglassAE(BaseModule):
         stem: channels of the first three stem convolutions; the fourth gives ``width``.
         norm_cfg: mmcv norm config; None, as published, trains without normalisation.
         norm_between: normalise also the convolutions between two hourglasses, as mmpose's variant does.
-        tag_channels: half-open range of the output channels that hold tags, for ``tag_std``.
+        tag_channels: half-open range of the output channels that hold tags, for ``tag_std``; left out, as above.
         tag_std: if set, draw the weights that make tags from a normal of this deviation, all other
             output weights near 0. Where all tags are nearly equal the push loss has no gradient, so a
             wide start avoids collapse.
@@ -80,7 +80,7 @@ class HourglassAE(BaseModule):
 
     def __init__(
         self,
-        out_channels: int,
+        out_channels: int | None = None,
         stacks: int = 4,
         width: int = 256,
         growth: int = 128,
@@ -94,6 +94,8 @@ class HourglassAE(BaseModule):
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        if out_channels is None:
+            raise ValueError("out_channels, the raw map channels, must be given where no head fills them in")
         if (tag_channels is None) != (tag_std is None):
             raise ValueError("tag_channels and tag_std come together: which output channels hold tags, and how wide")
         self.channels = (out_channels,) * stacks
