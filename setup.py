@@ -43,7 +43,10 @@ setup(
     project_urls={"Paper": "https://arxiv.org/abs/1611.05424"},
     packages=find_packages(include=["aemm", "aemm.*"]),
     # .mim links to configs and tools; a wheel holds what they link to
-    package_data={"aemm": ["py.typed", ".mim/*.yml", *MIM_FILES]},
+    package_data={
+        "aemm": ["py.typed", ".mim/*.yml", *MIM_FILES],
+        "aemm.reports": ["page.css", "page.html.jinja", "page.js"],
+    },
     entry_points={"console_scripts": ["aemm = aemm.cli:main"]},
     python_requires=">=3.10",
     install_requires=read_requirements("runtime"),

@@ -32,6 +32,7 @@ LAYERS = {
     "aemm.evaluation": 2,
     "aemm.postprocess": 2,
     "aemm.visualization": 2,
+    "aemm.reports": 2.5,  # they draw what was evaluated
     "aemm.models": 3,
     "aemm.engine": 3,
     "aemm.apis": 4,

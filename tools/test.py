@@ -1,6 +1,6 @@
 """Evaluate a checkpoint, as ``aemm test`` does.
 
-python tools/test.py configs/synthetic/pose_hourglass_tiny_128.py work_dirs/demo/best.pth --show-dir pictures
+python tools/test.py configs/synthetic/pose_hourglass_tiny_128.py work_dirs/demo/best.pth --report report
 bash tools/dist_test.sh configs/pose/hourglass4_coco_512.py checkpoint.pth 8
 """
 

@@ -50,6 +50,11 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
 def add_config(parser: argparse.ArgumentParser, text: str = "config file") -> None:
     """A config file, and overrides of its values."""
     parser.add_argument("config", help=f"{text}, or the name of a recipe (aemm models lists them)")
+    add_options(parser)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Overrides of a config's values."""
     parser.add_argument(
         "--cfg-options",
         nargs="+",

@@ -1,4 +1,4 @@
-"""Evaluate a checkpoint, and if asked draw what it finds."""
+"""Evaluate a checkpoint, and if asked draw what it finds and report on it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aemm.cli.outcome import ExitCode
 from aemm.cli.progress import Progress
 
 EXAMPLES = (
-    "configs/synthetic/pose_hourglass_tiny_128.py work_dirs/demo/best.pth --show-dir pictures",
+    "configs/synthetic/pose_hourglass_tiny_128.py work_dirs/demo/best.pth --report report",
     "configs/pose/hourglass4_coco_512.py checkpoint.pth --scales 2 1 0.5 --dump found.json",
 )
 
@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dump", help="write the predictions to this file, in the format of the data set's evaluator")
     parser.add_argument("--show-dir", help="draw predictions, heatmaps and tags into this folder")
     parser.add_argument("--show-limit", type=count, help="draw at most this many images (default 20)")
+    parser.add_argument("--report", help="write a page about what is found, and what is not, into this folder")
     add_views(parser)
     parser.add_argument("--seed", type=seed, help="default from the config")
     add_launcher(parser)
@@ -40,7 +41,7 @@ def main(args: argparse.Namespace) -> ExitCode:
     """Evaluate."""
     if args.show_limit is not None and not args.show_dir:
         args.parser.error("--show-limit says how much is drawn; give --show-dir, too")
-    from aemm.engine import build_runner, load_config, require, set_dump, set_seed, set_show, set_work_dir
+    from aemm.engine import build_runner, load_config, require, set_dump, set_report, set_seed, set_show, set_work_dir
     from aemm.engine.outputs import check_file, check_folder
     from aemm.engine.published import weights_or_published
 
@@ -56,5 +57,8 @@ def main(args: argparse.Namespace) -> ExitCode:
     if args.show_dir:
         check_folder(args.show_dir, "--show-dir")
         set_show(cfg, args.show_dir, args.show_limit or 20)
+    if args.report:
+        check_folder(args.report, "--report")
+        set_report(cfg, args.report)
     build_runner(cfg, args.launcher).test()
     return ExitCode.DONE

@@ -14,6 +14,7 @@ from aemm.engine.launch import (
     count_processes,
     require,
     set_dump,
+    set_report,
     set_seed,
     set_show,
     set_work_dir,
@@ -22,6 +23,7 @@ from aemm.engine.logger_hook import LoggerHook
 from aemm.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from aemm.engine.mixed_precision import AmpOptimWrapper, use_mixed_precision
 from aemm.engine.optim_wrapper import OptimWrapper
+from aemm.engine.report import ReportHook
 from aemm.engine.runtime_info import RuntimeInfoHook
 from aemm.engine.show import ShowHook
 from aemm.engine.statistics import SharedStatisticsHook
@@ -41,6 +43,7 @@ __all__ = [
     "LoggerHook",
     "NonFiniteError",
     "OptimWrapper",
+    "ReportHook",
     "RuntimeInfoHook",
     "SafeCheckpointHook",
     "SharedStatisticsHook",
@@ -57,6 +60,7 @@ __all__ = [
     "read_checkpoint",
     "require",
     "set_dump",
+    "set_report",
     "set_seed",
     "set_show",
     "set_views",

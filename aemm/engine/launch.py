@@ -107,6 +107,16 @@ def set_show(cfg: Config, folder: str, limit: int) -> None:
     cfg.custom_hooks = [*(cfg.get("custom_hooks") or ()), dict(type="ShowHook", folder=folder, limit=limit)]
 
 
+def set_report(cfg: Config, folder: str) -> None:
+    """Have a report of a test written.
+
+    Args:
+        cfg: a loaded config.
+        folder: where it goes.
+    """
+    cfg.custom_hooks = [*(cfg.get("custom_hooks") or ()), dict(type="ReportHook", folder=folder)]
+
+
 def check_device(name: str | None) -> None:
     """See that a device can be used.
 

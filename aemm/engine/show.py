@@ -49,10 +49,8 @@ class ShowHook(Hook):
         maps = model.maps(model.data_preprocessor(data_batch)["batch"])
         skeleton = runner.test_dataloader.dataset.metainfo.skeleton
         for i, found in enumerate(outputs[: share - self._drawn]):
-            image = data_batch.images[0][i].permute(1, 2, 0).numpy()
-            back = np.linalg.inv(data_batch.warp[i])
-            original = warp_image(np.ascontiguousarray(image), back, found.image_size, convention=data_batch.convention)
             warp = data_batch.map_warp(i, maps.size)
+            original = original_image(data_batch, i, found.image_size)
             picture = draw_result(original, found, skeleton, maps, i, warp, data_batch.convention)
             save_picture(self.folder / picture_name(found.image_id), picture)
             self._drawn += 1
@@ -60,3 +58,16 @@ class ShowHook(Hook):
     def after_test(self, runner: Runner) -> None:
         """Say where the pictures are."""
         runner.logger.info(f"pictures of {self._drawn} images are in {self.folder}")
+
+
+def original_image(batch: Batch, index: int, size: tuple[int, int]) -> np.ndarray:
+    """An image ``(H, W, 3) uint8`` in its own pixels, as far as the network is shown it.
+
+    Args:
+        batch: as a loader makes it, before the preprocessor.
+        index: which image.
+        size: ``(H, W)`` of the original.
+    """
+    image = np.ascontiguousarray(batch.images[0][index].permute(1, 2, 0).numpy())
+    back = np.linalg.inv(batch.warp[index])
+    return warp_image(image, back, size, convention=batch.convention)

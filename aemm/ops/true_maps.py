@@ -66,6 +66,21 @@ def tag_spots(tag_index: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     return tags
 
 
+def true_coverage(masks: np.ndarray, labels: np.ndarray, num_classes: int, stride: int) -> np.ndarray:
+    """Heatmaps ``(C, h, w)``: the part of every cell that the instances of a class cover together.
+
+    Args:
+        masks: ``(N, H, W) bool``.
+        labels: ``(N,)``.
+        num_classes: C.
+        stride: pixels per cell.
+    """
+    found = np.zeros((num_classes, masks.shape[1] // stride, masks.shape[2] // stride), np.float32)
+    for label in np.unique(labels):
+        found[label] = coverage(masks[labels == label].any(0), stride)
+    return found
+
+
 def true_mask_tags(
     masks: np.ndarray, labels: np.ndarray, tags: np.ndarray, num_classes: int, stride: int
 ) -> np.ndarray:

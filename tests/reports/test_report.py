@@ -1,0 +1,48 @@
+"""Reports as files: several runs side by side, numbers for programs, and what is refused."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from aemm.reports import write_report
+from aemm.reports.report import common_rows, with_own_names
+from tests.reports.runs import mask_run, pose_run
+
+
+def test_two_runs_stand_side_by_side(tmp_path):
+    first, second = pose_run(), pose_run("second", 6.0)
+    second = replace(second, pairs=second.pairs[3:])
+    page = write_report(tmp_path / "new", [first, second], examples=1).read_text(encoding="utf-8")
+    assert "of first" in page
+    assert "of second" in page
+    assert "<b>6</b> images" in page
+    assert "largest difference" in page
+    numbers = json.loads((tmp_path / "new" / "report.json").read_text())
+    assert list(numbers) == ["first", "second"]
+    assert numbers["first"]["AP"] > numbers["second"]["AP"]
+    assert numbers["first"]["metrics"]["coco/AP"] == 0.5
+
+
+def test_runs_of_one_name_are_told_apart():
+    assert [run.name for run in with_own_names([pose_run("a"), pose_run("b"), pose_run("a")])] == [
+        "a (1)",
+        "b",
+        "a (3)",
+    ]
+
+
+def test_runs_that_cannot_be_compared_are_refused():
+    with pytest.raises(ValueError, match="first by OKS AP, masks by mask AP"):
+        common_rows([pose_run(), mask_run()])
+    other = pose_run("other")
+    moved = [(replace(truth, image_id=f"x{truth.image_id}"), found) for truth, found in other.pairs]
+    with pytest.raises(ValueError, match="no image in common"):
+        common_rows([pose_run(), replace(other, pairs=moved)])
+
+
+def test_pairs_are_found_again_in_any_order():
+    first = pose_run()
+    backwards = replace(first, pairs=list(reversed(first.pairs)))
+    rows = common_rows([first, backwards])
+    assert all(first.pairs[a][0] is backwards.pairs[b][0] for a, b in rows.tolist())
