@@ -9,11 +9,13 @@ READY := $(VENV)/.ready
 XTCOCOTOOLS := $(VENV)/.xtcocotools
 EXTRAS := tensorboard,xthotcoco,tests,docs
 
-# $(call demonstrate,CONFIG,FOLDER): train, evaluate the best checkpoint, draw what it finds
+# $(call demonstrate,CONFIG,FOLDER): train, evaluate the best checkpoint, draw what it finds and report on it
 define demonstrate
 $(BIN)/python tools/train.py $(1) --work-dir $(2) --overwrite
-$(BIN)/python tools/test.py $(1) "$$(ls -t $(2)/best_*.pth | head -n 1)" --work-dir $(2) --show-dir $(2)/pictures
+$(BIN)/python tools/test.py $(1) "$$(ls -t $(2)/best_*.pth | head -n 1)" --work-dir $(2) --show-dir $(2)/pictures \
+	--report $(2)/report
 @echo "Pictures are in $(CURDIR)/$(2)/pictures"
+@echo "The report is $(CURDIR)/$(2)/report/report.html"
 endef
 
 .PHONY: help env demo demo-instances test coverage lint format types docs clean
@@ -40,7 +42,7 @@ $(XTCOCOTOOLS): $(READY)
 	then touch $@; \
 	else echo "xtcocotools did not build (it needs a C compiler, and Python 3.12 or older): its tests will be skipped."; fi
 
-demo: $(READY)  ## train, test and draw the tiny hourglass on synthetic people, on the CPU
+demo: $(READY)  ## train, test, draw and report on the tiny hourglass on synthetic people, on the CPU
 	$(call demonstrate,configs/synthetic/pose_hourglass_tiny_128.py,work_dirs/demo)
 
 demo-instances: $(READY)  ## the same for instance masks of synthetic scenes

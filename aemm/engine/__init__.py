@@ -7,6 +7,7 @@ from aemm.engine.checkpoint_hook import CheckpointHook
 from aemm.engine.config import load_config, set_views
 from aemm.engine.config_check import ConfigError, check_config
 from aemm.engine.dump import DumpHook
+from aemm.engine.early_stopping import StopEarlyHook
 from aemm.engine.finite import FiniteHook, NonFiniteError, check_finite
 from aemm.engine.launch import (
     build_runner,
@@ -28,6 +29,7 @@ from aemm.engine.runtime_info import RuntimeInfoHook
 from aemm.engine.show import ShowHook
 from aemm.engine.statistics import SharedStatisticsHook
 from aemm.engine.tag_collapse import TagCollapseHook
+from aemm.engine.visualization import VisualizationHook
 from aemm.formats.checkpoint import CheckpointError, load_weights, read_checkpoint
 
 __all__ = [
@@ -48,7 +50,9 @@ __all__ = [
     "SafeCheckpointHook",
     "SharedStatisticsHook",
     "ShowHook",
+    "StopEarlyHook",
     "TagCollapseHook",
+    "VisualizationHook",
     "build_runner",
     "check_config",
     "check_device",

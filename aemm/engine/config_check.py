@@ -25,6 +25,7 @@ from aemm.engine.config_training import (
     optimizer_faults,
     watched_faults,
 )
+from aemm.engine.early_stopping import early_stopping_fault
 from aemm.registry import UnknownArgumentError, UnknownTypeError
 
 
@@ -43,6 +44,7 @@ READ_KEYS = (
     "compile",
     "activation_checkpointing",
     "efficient_conv_bn_eval",
+    "early_stopping",
     "runner_type",
     "data_root",
 )
@@ -228,6 +230,8 @@ def config_faults(cfg: Mapping[str, Any]) -> list[str]:
     faults += hook_faults(cfg)
     faults += watched_faults(cfg)
     faults += _helper_faults(cfg)
+    if fault := early_stopping_fault(cfg):
+        faults.append(fault)
     return faults
 
 

@@ -20,6 +20,7 @@ from aemm.engine.config import load_config
 from aemm.engine.config_check import ConfigError, check_loader
 from aemm.engine.console import file_only, survive_closed_console
 from aemm.engine.dump import DumpHook
+from aemm.engine.early_stopping import stop_early_config
 from aemm.engine.outputs import check_folder
 from aemm.engine.resume import ResumableRunner
 from aemm.engine.switches import check_switches, join_processes
@@ -211,6 +212,9 @@ def build_runner(cfg: Config, launcher: str = "none") -> ResumableRunner:
     if "visualizer" not in cfg and importlib.util.find_spec("tensorboard"):
         backends = [dict(type="LocalVisBackend"), dict(type="TensorboardVisBackend")]
         cfg.visualizer = dict(type="Visualizer", vis_backends=backends)
+    if hook := stop_early_config(cfg):
+        cfg.custom_hooks = [*(cfg.get("custom_hooks") or ()), hook]
+        cfg.early_stopping = None  # the config that is kept says it once
     check_switches(cfg, launcher)
     join_processes(cfg, launcher)
     return _Runner.from_cfg(cfg)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
 from aemm.engine.evaluate import build_metrics, figures_of

@@ -20,12 +20,12 @@ from aemm import __version__
 from aemm.engine.console import file_only
 from aemm.engine.evaluate import build_metrics
 from aemm.engine.oracle import measure_variants
-from aemm.engine.show import original_image
+from aemm.engine.show import look_at
 from aemm.evaluation.pairs import Pair
 from aemm.formats.scalars import read_history
 from aemm.registry import HOOKS
 from aemm.reports import Run, View, choose_measure, write_report
-from aemm.structures import Batch, Instances, Maps
+from aemm.structures import Batch, Instances
 
 _LIBRARIES = ("torch", "numpy", "mmengine", "mmcv-lite", "opencv-python", "hotcoco")
 
@@ -146,18 +146,10 @@ class _Looking:
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
 
-    @torch.no_grad()
     def __call__(self, index: int) -> View:
         """What the network says of the image at a place of the data set."""
-        model, loader = _model(self.runner), self.runner.test_dataloader
-        raw = loader.collate_fn([loader.dataset[index]])
-        maps = model.maps(model.data_preprocessor(raw)["batch"]).float()
-        return View(
-            image=original_image(raw, 0, raw.image_sizes[0]),
-            maps=Maps(maps.heatmaps.cpu(), None if maps.tags is None else maps.tags.cpu()),
-            warp=raw.map_warp(0, maps.size),
-            convention=raw.convention,
-        )
+        loader = self.runner.test_dataloader
+        return look_at(_model(self.runner), loader.collate_fn([loader.dataset[index]]))
 
 
 def _model(runner: Runner) -> Any:

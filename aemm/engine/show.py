@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,8 @@ from mmengine.runner import Runner
 from aemm.formats import picture_name
 from aemm.ops.image import warp_image
 from aemm.registry import HOOKS
-from aemm.structures import Batch, Instances
+from aemm.reports import View
+from aemm.structures import Batch, Instances, Maps
 from aemm.visualization import draw_result, save_picture
 
 
@@ -71,3 +73,20 @@ def original_image(batch: Batch, index: int, size: tuple[int, int]) -> np.ndarra
     image = np.ascontiguousarray(batch.images[0][index].permute(1, 2, 0).numpy())
     back = np.linalg.inv(batch.warp[index])
     return warp_image(image, back, size, convention=batch.convention)
+
+
+@torch.no_grad()
+def look_at(model: Any, batch: Batch) -> View:
+    """What a network says of the first image of a batch.
+
+    Args:
+        model: in test mode, on its device.
+        batch: as a loader makes it, before the preprocessor.
+    """
+    maps = model.maps(model.data_preprocessor(batch)["batch"]).float()
+    return View(
+        image=original_image(batch, 0, batch.image_sizes[0]),
+        maps=Maps(maps.heatmaps[:1].cpu(), None if maps.tags is None else maps.tags[:1].cpu()),
+        warp=batch.map_warp(0, maps.size),
+        convention=batch.convention,
+    )

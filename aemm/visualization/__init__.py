@@ -12,6 +12,7 @@ from aemm.visualization.draw import (
     save_picture,
     side_by_side,
 )
+from aemm.visualization.targets import draw_targets
 
 __all__ = [
     "draw_heatmaps",
@@ -19,6 +20,7 @@ __all__ = [
     "draw_pose",
     "draw_result",
     "draw_tags",
+    "draw_targets",
     "draw_truth",
     "instance_color",
     "line_width",
