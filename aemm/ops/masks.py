@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from pycocotools import mask as rle
 
+from aemm.ops.suppression import suppress
 from aemm.records import Instances, Mask
 
 
@@ -80,16 +81,13 @@ def mask_nms(
     Returns:
         Rows that stay, ``int64``, best score first; equal scores keep their order.
     """
-    order = np.argsort(-np.asarray(scores), kind="stable")
-    near = mask_iou(masks, masks) > threshold
-    if labels is not None:
-        near &= labels[:, None] == labels
-    alive, kept = np.ones(len(order), bool), []
-    for row in order.tolist():
-        if alive[row]:
-            kept.append(row)
-            alive &= ~near[row]
-    return np.array(kept, np.int64)
+    return suppress(mask_overlaps(masks, labels), scores, threshold)
+
+
+def mask_overlaps(masks: Sequence[Mask], labels: np.ndarray | None = None) -> np.ndarray:
+    """Intersection over union ``(N, N)`` of the masks of one image; 0 between classes, if ``labels (N,)`` are given."""
+    overlaps = mask_iou(masks, masks)
+    return overlaps if labels is None else overlaps * (labels[:, None] == labels)
 
 
 def merge_proposals(views: Sequence[Instances], threshold: float = 0.5, max_instances: int | None = None) -> Instances:
