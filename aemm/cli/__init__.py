@@ -12,6 +12,7 @@ from types import ModuleType
 
 from aemm import __version__
 from aemm.cli import (
+    check,
     check_data,
     completion,
     complexity,
@@ -34,6 +35,7 @@ from aemm.cli.arguments import CommandParser
 from aemm.cli.outcome import ExitCode, run
 
 COMMANDS: dict[str, ModuleType] = {
+    "check": check,
     "train": train,
     "test": test,
     "evaluate": evaluate,

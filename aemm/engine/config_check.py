@@ -255,17 +255,18 @@ def check_config(cfg: Config) -> None:
     raise_faults(config_faults(cfg.to_dict()), cfg.filename)
 
 
-def check_loader(dataset: Sized, loader: Mapping[str, Any]) -> None:
+def check_loader(dataset: Sized, loader: Mapping[str, Any], processes: int | None = None) -> None:
     """Raise if no batch comes out of a data set.
 
     Args:
         dataset: that was built.
         loader: the config of its data loader.
+        processes: that share the data; None = those of this run.
 
     Raises:
         ConfigError: it is empty, or with ``drop_last`` smaller than a batch.
     """
-    count, processes = len(dataset), get_world_size()
+    count, processes = len(dataset), processes or get_world_size()
     size = loader.get("batch_size", 1)
     kind = type(dataset).__name__
     if not count:

@@ -17,7 +17,7 @@ from aemm.registry import HOOKS
 from aemm.reports import choose_measure
 from aemm.reports.pictures import draw_layers
 from aemm.structures import Batch
-from aemm.visualization import draw_targets, side_by_side
+from aemm.visualization import draw_of_batch, side_by_side
 
 
 @HOOKS.register_module()
@@ -66,7 +66,7 @@ class VisualizationHook(Hook):
             return
         self._drawn = True
         for i in range(min(self.first_batch, len(data_batch))):
-            picture = draw_first(data_batch, i)
+            picture = draw_of_batch(data_batch, i)
             runner.visualizer.add_image(f"first_batch_{i}", picture, runner.iter)
 
     @master_only
@@ -100,16 +100,3 @@ class VisualizationHook(Hook):
                 f"VisualizationHook.images: the validation has {count} images, so there is no {outside[0]}"
             )
         return list(self.images)
-
-
-def draw_first(batch: Batch, index: int) -> np.ndarray:
-    """An image of a training batch, and beside it the targets of every stride.
-
-    Args:
-        batch: as a loader makes it.
-        index: which image.
-    """
-    image = np.ascontiguousarray(batch.images[0][index].permute(1, 2, 0).numpy())
-    panels = [image, *(draw_targets(image, targets.dense(), index) for targets in batch.targets)]
-    captions = ["seen", *(f"targets {targets.size[1]} x {targets.size[0]}" for targets in batch.targets)]
-    return side_by_side(panels, captions)

@@ -103,12 +103,17 @@ def _names_in(folder: str) -> str:
     return f"; {folder} holds {', '.join(names[:_SHOWN])}{more}" if names else ""
 
 
+def place_of(address: str) -> Path:
+    """Where the file of an address is, or will be once it was fetched."""
+    name = PurePosixPath(urlparse(address).path).name
+    return Path(os.environ.get("AEMM_HOME") or torch.hub.get_dir()).expanduser() / "checkpoints" / name
+
+
 def _download(address: str) -> str:
     """The file that an address was saved as, fetched unless it is there."""
-    name = PurePosixPath(urlparse(address).path).name
-    target = Path(os.environ.get("AEMM_HOME") or torch.hub.get_dir()).expanduser() / "checkpoints" / name
+    target = place_of(address)
     if not target.is_file():
-        hashed = torch.hub.HASH_REGEX.search(name)
+        hashed = torch.hub.HASH_REGEX.search(target.name)
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             torch.hub.download_url_to_file(address, str(target), hashed and hashed[1], progress=False)

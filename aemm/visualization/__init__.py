@@ -12,18 +12,21 @@ from aemm.visualization.draw import (
     save_picture,
     side_by_side,
 )
-from aemm.visualization.targets import draw_targets
+from aemm.visualization.targets import draw_of_batch, draw_sample, stack, target_panels
 
 __all__ = [
     "draw_heatmaps",
     "draw_masks",
+    "draw_of_batch",
     "draw_pose",
     "draw_result",
+    "draw_sample",
     "draw_tags",
-    "draw_targets",
     "draw_truth",
     "instance_color",
     "line_width",
     "save_picture",
     "side_by_side",
+    "stack",
+    "target_panels",
 ]

@@ -9,7 +9,7 @@ import torch
 
 from aemm.engine import VisualizationHook
 from aemm.structures import Targets
-from aemm.visualization import draw_targets
+from aemm.visualization import target_panels
 from tests.engine.small_runs import small_runner
 
 HOOK = 'custom_hooks = [dict(type="VisualizationHook", images={images}, interval=2, first_batch=2)]\n'
@@ -77,10 +77,11 @@ def test_an_image_that_is_not_there_is_named_before_training(tmp_path):
 
 
 def test_targets_show_where_tags_are_read_and_where_no_loss_looks():
-    heatmaps, weight = torch.zeros(1, 2, 8, 8), torch.ones(1, 8, 8)
-    weight[:, :, 4:] = 0
-    index = torch.tensor([[[9, -1], [64 + 9 + 32, -1]]])  # row 1, column 1; row 5, column 1 of the second channel
-    picture = draw_targets(np.full((64, 64, 3), 200, np.uint8), Targets(heatmaps, weight, index), 0)
-    assert picture[30, 50].max() < picture[30, 20].max()
-    assert tuple(picture[12, 12]) != tuple(picture[30, 12])
-    assert tuple(picture[44, 12]) not in (tuple(picture[12, 12]), tuple(picture[30, 12]))
+    heatmaps, weight = torch.zeros(2, 8, 8), torch.ones(8, 8)
+    weight[:, 4:] = 0
+    index = torch.tensor([[9, -1], [64 + 9 + 32, -1]])  # row 1, column 1; row 5, column 1 of the second channel
+    panels = target_panels(np.full((64, 64, 3), 200, np.uint8), [Targets(heatmaps, weight, index)], "continuous")
+    heat, places = panels.values()
+    assert heat[30, 50].max() < heat[30, 20].max()
+    assert tuple(places[12, 12]) != tuple(places[30, 12])
+    assert tuple(places[44, 12]) not in (tuple(places[12, 12]), tuple(places[30, 12]))
