@@ -7,6 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 CONSTRAINTS := requirements/constraints.txt
 READY := $(VENV)/.ready
 XTCOCOTOOLS := $(VENV)/.xtcocotools
+# processes that the tests are spread over
+JOBS ?= 2
 EXTRAS := tensorboard,xthotcoco,tests,docs
 
 # $(call demonstrate,CONFIG,FOLDER): train, evaluate the best checkpoint, draw what it finds and report on it
@@ -48,11 +50,11 @@ demo: $(READY)  ## train, test, draw and report on the tiny hourglass on synthet
 demo-instances: $(READY)  ## the same for instance masks of synthetic scenes
 	$(call demonstrate,configs/synthetic/instance_hourglass_tiny_128.py,work_dirs/demo_instances)
 
-test: $(READY) $(XTCOCOTOOLS)  ## run all tests
-	$(BIN)/python -m pytest
+test: $(READY) $(XTCOCOTOOLS)  ## run all tests (JOBS=4 spreads them over four processes)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 coverage: $(READY) $(XTCOCOTOOLS)  ## run all tests, list the lines of aemm/ that none reaches
-	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 lint: $(READY)  ## check style, formatting and spelling
 	$(BIN)/ruff check .
