@@ -12,6 +12,7 @@ exclude_patterns = ["_build/html"]
 html_theme = "alabaster"
 html_theme_options = {"description": "Associative embedding: pose and instance segmentation", "page_width": "1100px"}
 
+myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 autodoc_default_options = {"members": True, "show-inheritance": True, "ignore-module-all": True}
 autodoc_typehints = "description"
