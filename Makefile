@@ -20,7 +20,7 @@ $(BIN)/python tools/test.py $(1) "$$(ls -t $(2)/best_*.pth | head -n 1)" --work-
 @echo "The report is $(CURDIR)/$(2)/report/report.html"
 endef
 
-.PHONY: help env demo demo-instances test coverage lint format types docs clean
+.PHONY: help env demo demo-instances test prove coverage lint format types docs clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -52,6 +52,11 @@ demo-instances: $(READY)  ## the same for instance masks of synthetic scenes
 
 test: $(READY) $(XTCOCOTOOLS)  ## run all tests (JOBS=4 spreads them over four processes)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
+
+prove: $(READY) $(XTCOCOTOOLS)  ## run the long checks: slow tests, broken files, 60 trainings that are killed
+	$(BIN)/python -m pytest -m slow
+	$(BIN)/python tests/fuzz/run.py --count 3000
+	$(BIN)/python -m tests.faults.kill_and_resume --trials 60
 
 coverage: $(READY) $(XTCOCOTOOLS)  ## run all tests, list the lines of aemm/ that none reaches
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
