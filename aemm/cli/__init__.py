@@ -12,6 +12,7 @@ from types import ModuleType
 
 from aemm import __version__
 from aemm.cli import (
+    browse,
     check,
     check_data,
     completion,
@@ -21,6 +22,7 @@ from aemm.cli import (
     curves,
     evaluate,
     info,
+    init,
     map_keypoints,
     models,
     oracle,
@@ -50,6 +52,8 @@ COMMANDS: dict[str, ModuleType] = {
     "map-keypoints": map_keypoints,
     "publish": publish,
     "replay": replay,
+    "init": init,
+    "browse": browse,
     "models": models,
     "info": info,
     "completion": completion,

@@ -34,7 +34,8 @@ def choose_threads(processes: int = 1, exact: bool = False) -> str:
     torch.set_num_threads(threads)
     others = f", {busy:.1f} of them busy with other work" if round(busy) else ""
     shared = f", shared by {processes} processes" if processes > 1 else ""
-    return f"{threads} threads for {allowed:g} processors{others}{shared}; OMP_NUM_THREADS chooses another number"
+    chosen = f"{threads} thread{'s' * (threads > 1)} for {allowed:g} processors"
+    return f"{chosen}{others}{shared}; OMP_NUM_THREADS chooses another number"
 
 
 def quota() -> float:

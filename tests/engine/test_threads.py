@@ -31,7 +31,7 @@ def test_threads_follow_from_processors_limits_processes_and_other_work(monkeypa
     monkeypatch.setattr(threads, "busy_processors", lambda: busy)
     said = choose_threads(processes)
     assert torch.get_num_threads() == expected
-    assert said.startswith(f"{expected} threads for ")
+    assert said.startswith(f"{expected} thread{'s' * (expected > 1)} for ")
     assert ("busy" in said) == (busy > 0.5)
 
 

@@ -1,0 +1,179 @@
+"""An annotation file of one's own: where its images are, which keypoints it has, and its split by image."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aemm.formats.categories import used_ids
+from aemm.formats.files import AnnotationError, read_json
+from aemm.formats.listed import LISTS
+from aemm.formats.names import folded
+from aemm.formats.values import is_id
+from aemm.skeletons import SKELETONS
+
+UNKNOWN_SIGMA = 0.05
+_LOOKED_AT = 50  # file names
+
+
+def find_annotations(path: str | Path) -> Path:
+    """The annotation file that is meant by a file, or by a folder that holds one.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: a folder holds several.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} does not exist, expected annotations in COCO's format or their folder")
+        return path
+    found = [path / "annotations.json"] if (path / "annotations.json").is_file() else sorted(path.glob("*.json"))
+    if not found:
+        raise FileNotFoundError(f"folder {path} holds no json file; name the annotations, or convert the data first")
+    if len(found) > 1:
+        raise ValueError(f"folder {path} holds {len(found)} json files, {_listed(found)}; name one of them")
+    return found[0]
+
+
+def set_name(path: Path) -> str:
+    """What a set is called: as its file, unless that is called as all are.
+
+    >>> set_name(Path("birds.json")), set_name(Path("/data/birds/annotations.json"))
+    ('birds', 'birds')
+    """
+    return path.resolve().parent.name if path.stem == "annotations" else path.stem
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    names = [path.name for path in paths]
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+
+
+def find_images(path: Path, data: Mapping[str, Any], folder: str | None) -> Path:
+    """The folder of a file's images.
+
+    Args:
+        path: of the file.
+        data: what it holds.
+        folder: as the user names it; None looks beside the file.
+
+    Raises:
+        FileNotFoundError: it does not exist, or no folder beside the file holds the images.
+    """
+    if folder is not None:
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(f"--images {folder} is no folder")
+        return Path(folder)
+    names = [name for image in data["images"][:_LOOKED_AT] if isinstance(name := image.get("file_name"), str)]
+    near = path.parent
+    tried = [near, near / "images", near / path.stem, near.parent / "images", near.parent / path.stem, near.parent]
+    for place in tried:
+        if names and all((place / name).is_file() for name in names):
+            return place
+    raise FileNotFoundError(
+        f"the images of {path}, such as {names[0] if names else 'none'}, are in none of "
+        f"{', '.join(dict.fromkeys(map(str, tried)))}; name their folder by --images"
+    )
+
+
+def keypoint_category(data: Mapping[str, Any], path: Path, chosen: str | None) -> Mapping[str, Any]:
+    """The category whose keypoints are to be learnt.
+
+    Args:
+        data: of the file.
+        path: of the file.
+        chosen: its name; None = the only one that has keypoints and annotations.
+
+    Raises:
+        AnnotationError: there is none, or several.
+    """
+    named = [category for category in data["categories"] if category.get("keypoints")]
+    used = used_ids(data)
+    found = [c for c in named if (c.get("name") == chosen if chosen else is_id(c.get("id")) and used[c["id"]])]
+    names = list(dict.fromkeys(str(category.get("name")) for category in found))
+    if not found:
+        known = ", ".join(repr(category.get("name")) for category in data["categories"][:8]) or "none"
+        wanted = f"is called {chosen!r} and has" if chosen else "has annotations and"
+        raise AnnotationError(str(path), [f"categories: none {wanted} 'keypoints', a list of names; there are {known}"])
+    if len(names) > 1:
+        raise AnnotationError(str(path), [f"categories: {', '.join(names)} all have keypoints; choose by --category"])
+    category = found[0]
+    if not isinstance(category["keypoints"], list) or not all(isinstance(n, str) and n for n in category["keypoints"]):
+        raise AnnotationError(str(path), [f"category {names[0]!r}: keypoints must be a list of names"])
+    return category
+
+
+def describe_skeleton(category: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The definition of a skeleton from a category, OKS constants by the names of its keypoints.
+
+    Args:
+        category: from :func:`keypoint_category`.
+        name: of the skeleton.
+    """
+    names = list(category["keypoints"])
+    limbs = [
+        [names[a - 1], names[b - 1]]
+        for a, b in (limb for limb in category.get("skeleton") or () if _is_limb(limb, len(names)))
+    ]
+    return {"name": name, "keypoints": names, "limbs": limbs, "sigmas": [known_sigma(one) for one in names]}
+
+
+def _is_limb(limb: Any, count: int) -> bool:
+    """Whether an entry of a file names two keypoints, counted from 1; limbs are for drawing alone."""
+    if not isinstance(limb, list) or len(limb) != 2:
+        return False
+    return all(isinstance(end, int) and not isinstance(end, bool) and 1 <= end <= count for end in limb)
+
+
+def known_sigma(name: str) -> float:
+    """The OKS constant of a keypoint of that name in a known skeleton; else one between an eye's and a hip's."""
+    for skeleton in SKELETONS.values():
+        for known, sigma in zip(skeleton.keypoints, skeleton.sigmas, strict=True):
+            if folded(known) == folded(name):
+                return sigma
+    return UNKNOWN_SIGMA
+
+
+def read_own_set(path: Path) -> dict[str, Any]:
+    """The file as it stands.
+
+    Raises:
+        AnnotationError: it is no json file with images, annotations and categories.
+    """
+    return read_json(str(path), LISTS)
+
+
+def split_by_image(data: Mapping[str, Any], share: float, seed: int = 0) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Training and validation as two files; all annotations of an image stay with it.
+
+    Images with keypoints and those without are each divided by that share, so that both parts have some.
+
+    Args:
+        data: a checked file.
+        share: of the images that validate, from 0 to 1; one at least.
+        seed: of the draw.
+    """
+    known = {row["image_id"] for row in data["annotations"] if any(row.get("keypoints") or ())}
+    rng = np.random.default_rng(seed)
+    held: set[Any] = set()
+    for with_keypoints in (True, False):
+        ids = [image["id"] for image in data["images"] if (image["id"] in known) == with_keypoints]
+        count = max(round(share * len(ids)), int(with_keypoints))
+        held.update(ids[n] for n in rng.permutation(len(ids))[:count].tolist())
+    return _part(data, held, False), _part(data, held, True)
+
+
+def _part(data: Mapping[str, Any], held: set[Any], inside: bool) -> dict[str, Any]:
+    images = [image for image in data["images"] if (image["id"] in held) == inside]
+    rows = [row for row in data["annotations"] if (row["image_id"] in held) == inside]
+    return {**data, "images": images, "annotations": rows}
+
+
+def gives_areas(data: Mapping[str, Any]) -> bool:
+    """Whether every annotation says how large its object is."""
+    return all(row.get("area") for row in data["annotations"])

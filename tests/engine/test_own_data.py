@@ -1,0 +1,230 @@
+"""Data of one's own: what follows from an annotation file, what is asked, what is written, and that it trains."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from aemm.cli import main
+from aemm.cli.outcome import ExitCode
+from aemm.datasets import SyntheticPoseDataset
+from aemm.engine import load_config
+from aemm.engine.own_data import distinct_sides, make_plan, read_own_data
+from aemm.registry import DATASETS, MODELS
+
+NAMES = ["nose", "left_wrist", "right_wrist", "left_ankle", "right_ankle"]
+FIVE = dict(name="five", keypoints=NAMES, sigmas=[0.05] * 5, limbs=[["nose", "left_wrist"]])
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Exported drawings of two kinds: with colours for the sides, and with none."""
+    folder = tmp_path_factory.mktemp("own")
+    for name, colored in (("colored", True), ("plain", False)):
+        people = SyntheticPoseDataset(30, 64, people=(1, 2), skeleton=FIVE, side_colors=colored, height=(0.8, 0.95))
+        people.export_coco(folder / name)
+    return folder
+
+
+@pytest.fixture
+def birds(tmp_path):
+    """A function that writes six grey images and their annotations, changed by the test."""
+
+    def write(change=lambda data: None, names=("left eye", "right eye", "beak"), size=(60, 40), folder="images"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        data = dict(images=[], annotations=[], categories=[dict(id=1, name="bird", keypoints=list(names))])
+        for n in range(6):
+            Image.fromarray(np.full((size[1], size[0], 3), 90, np.uint8)).save(tmp_path / folder / f"{n}.png")
+            data["images"].append(dict(id=n, file_name=f"{n}.png", width=size[0], height=size[1]))
+            points = [value for k in range(len(names)) for value in (10 + 5 * k, 20, 2)]
+            row = dict(id=n + 1, image_id=n, category_id=1, keypoints=points, bbox=[5, 10, 30, 20], area=600, iscrowd=0)
+            data["annotations"].append(row)
+        change(data)
+        path = tmp_path / "birds.json"
+        path.write_text(json.dumps(data))
+        return path
+
+    return write
+
+
+def init(*words):
+    return main(["init", *map(str, words)])
+
+
+def test_what_is_written_loads_builds_and_reads_from_any_folder(drawn, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "mine"
+    assert init(drawn / "colored", "--out", out, "--yes") == ExitCode.DONE
+    said = capsys.readouterr().out
+    assert "left_wrist <-> right_wrist" in said
+    assert "nose 0.026" in said
+    assert f"aemm train {out}/mine.py" in said
+    monkeypatch.chdir("/")
+    cfg = load_config(str(out / "mine.py"))
+    model = MODELS.build(cfg.model)
+    assert (model.head.num_heatmaps, model.backbone.channels) == (5, (15,))
+    train, val = (DATASETS.build(cfg[f"{part}_dataloader"].dataset) for part in ("train", "val"))
+    assert (len(train), len(val)) == (27, 3)
+    names = [{image.file_name for image in data.file.images} for data in (train, val)]
+    assert not names[0] & names[1]
+    assert len(names[0] | names[1]) == 30
+    assert train.skeleton.keypoints == tuple(NAMES)
+    assert train[0].targets[0].size == (32, 32)
+
+
+@pytest.mark.slow
+def test_a_training_of_what_is_written_runs_and_is_tested(drawn, tmp_path):
+    out = tmp_path / "mine"
+    init(drawn / "plain", "--out", out, "--epochs", "1", "--yes")
+    assert main(["train", str(out / "mine.py"), "--work-dir", str(tmp_path / "run")]) == ExitCode.DONE
+    checkpoint = str(tmp_path / "run/epoch_1.pth")
+    assert main(["test", str(out / "mine.py"), checkpoint, "--work-dir", str(tmp_path / "test")]) == ExitCode.DONE
+
+
+def test_mirror_images_are_left_out_where_colours_tell_the_sides_apart(drawn, capsys, tmp_path):
+    colored, plain = (read_own_data(str(drawn / name)) for name in ("colored", "plain"))
+    assert "left_wrist" in distinct_sides(colored)
+    assert distinct_sides(plain) == []
+    assert (make_plan(colored).flip, make_plan(plain).flip, make_plan(colored, flip=True).flip) == (False, True, True)
+    init(drawn / "colored", "--out", tmp_path / "a", "--yes")
+    assert "no mirror images, since left_wrist" in capsys.readouterr().out
+    init(drawn / "plain", "--out", tmp_path / "b", "--yes")
+    assert "RandomFlip" in (tmp_path / "b/b.py").read_text()
+
+
+@pytest.mark.parametrize(("size", "side"), [((60, 40), 128), ((200, 150), 256), ((700, 500), 256)])
+def test_the_input_follows_from_the_images_and_the_epochs_from_their_number(birds, size, side):
+    own = read_own_data(str(birds(size=size)))
+    plan = make_plan(own)
+    assert (plan.size, plan.batch, plan.epochs) == (side, 5, 300)
+    given = make_plan(own, size=320, epochs=7, validation=0.5)
+    assert (given.size, given.batch, given.epochs) == (320, 3, 7)
+
+
+def test_many_images_need_few_epochs(drawn, monkeypatch):
+    own = read_own_data(str(drawn / "plain"))
+    assert make_plan(own).epochs == 300
+    monkeypatch.setattr("aemm.engine.own_data._annotated_images", lambda file: list(range(30)) * 300)
+    monkeypatch.setattr("aemm.engine.own_data.distinct_sides", lambda own: [])
+    assert make_plan(own).epochs == 6
+
+
+def test_names_of_any_language_give_pairs_and_known_constants(birds):
+    own = read_own_data(str(birds(names=("LeftEye", "eye_R", "tail"))))
+    assert own.pairs == [("LeftEye", "eye_R")]
+    assert own.skeleton.sigmas == (0.025, 0.025, 0.05)
+    assert own.doubts == ()
+    assert read_own_data(str(birds(names=("a", "b", "c")))).doubts
+
+
+def test_areas_that_are_missing_are_taken_from_boxes(birds, tmp_path):
+    def without(data):
+        data["annotations"][2].pop("area")
+
+    assert init(birds(without), "--out", tmp_path / "mine", "--yes") == ExitCode.DONE
+    assert "area_per_box=0.53" in (tmp_path / "mine/mine.py").read_text()
+
+
+def test_the_images_are_looked_for_beside_the_file_and_can_be_named(birds, tmp_path):
+    path = birds(folder="elsewhere")
+    with pytest.raises(FileNotFoundError, match=r"such as 0\.png, are in none of .*name their folder by --images"):
+        read_own_data(str(path))
+    assert read_own_data(str(path), str(tmp_path / "elsewhere")).images == tmp_path / "elsewhere"
+    with pytest.raises(FileNotFoundError, match="--images nowhere is no folder"):
+        read_own_data(str(path), "nowhere")
+
+
+def second_category(data):
+    data["categories"].append(dict(id=2, name="cat", keypoints=["a", "b", "c"]))
+    data["annotations"][0]["category_id"] = 2
+
+
+def test_of_several_objects_one_is_chosen(birds):
+    with pytest.raises(ValueError, match="bird, cat all have keypoints; choose by --category"):
+        read_own_data(str(birds(second_category)))
+    assert read_own_data(str(birds(second_category)), category="bird").category == "bird"
+    with pytest.raises(ValueError, match=r"none is called 'dog' and has 'keypoints'.*there are 'bird', 'cat'"):
+        read_own_data(str(birds(second_category)), category="dog")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda data: data["categories"][0].pop("keypoints"), "has annotations and 'keypoints'"),
+        (lambda data: data["annotations"][0].update(keypoints=[1, 2]), "annotation 1: "),
+        (lambda data: data.pop("images"), "'images' is missing"),
+        (lambda data: data["images"][0].update(width=0), "width"),
+        (lambda data: data["categories"][0].update(keypoints=["a", 3, "b"]), "list of names"),
+        (lambda data: [row.update(keypoints=[0] * 9) for row in data["annotations"][1:]], "fewer than 2 images"),
+    ],
+)
+def test_faults_of_the_file_are_the_users_and_nothing_is_written(birds, tmp_path, capsys, change, said):
+    assert init(birds(change), "--out", tmp_path / "mine", "--yes") == ExitCode.FAULT
+    message = capsys.readouterr().err
+    assert said in message
+    assert "birds.json" in message
+    assert "Traceback" not in message
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_folder_must_hold_one_file(birds, tmp_path):
+    path = birds()
+    assert read_own_data(str(tmp_path)).path == path
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"2 json files, birds\.json, other\.json; name one"):
+        read_own_data(str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="holds no json file"):
+        read_own_data(str(tmp_path / "images"))
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        read_own_data(str(tmp_path / "none.json"))
+
+
+@pytest.mark.parametrize(("answer", "code"), [("", ExitCode.DONE), ("y", ExitCode.DONE), ("n", ExitCode.USAGE)])
+def test_the_pairs_are_confirmed(birds, tmp_path, monkeypatch, answer, code):
+    path = birds()
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda text: answer)
+    assert init(path, "--out", tmp_path / "mine") == code
+    assert (tmp_path / "mine/mine.py").exists() == (code == ExitCode.DONE)
+
+
+def test_without_anybody_to_ask_yes_must_be_given(birds, tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        init(birds(), "--out", tmp_path / "mine")
+    assert caught.value.code == ExitCode.USAGE
+    assert "left eye <-> right eye" in capsys.readouterr().out
+
+
+def test_what_an_earlier_call_wrote_is_kept_unless_it_may_go(birds, tmp_path, capsys):
+    words = (birds(), "--out", tmp_path / "mine", "--yes")
+    assert init(*words) == ExitCode.DONE
+    (tmp_path / "mine/mine.py").write_text("changed")
+    assert init(*words) == ExitCode.FAULT
+    assert "--overwrite" in capsys.readouterr().err
+    assert (tmp_path / "mine/mine.py").read_text() == "changed"
+    assert init(*words, "--overwrite") == ExitCode.DONE
+
+
+@pytest.mark.parametrize("words", [["--val", "1"], ["--size", "100"], ["--epochs", "0"]])
+def test_settings_out_of_range_are_usage(birds, words):
+    with pytest.raises(SystemExit) as caught:
+        init(birds(), "--yes", *words)
+    assert caught.value.code == ExitCode.USAGE
+
+
+def test_the_pretrained_network_is_a_choice(birds, tmp_path):
+    assert init(birds(), "--out", tmp_path / "mine", "--network", "mobilenet_v2", "--yes") == ExitCode.DONE
+    cfg = load_config(str(tmp_path / "mine/mine.py"))
+    assert cfg.model.backbone.init_cfg.checkpoint.endswith("mobilenet_v2-b0353104.pth")
+    assert MODELS.build(cfg.model).head.num_heatmaps == 3
+
+
+def test_the_split_is_written_as_files_that_name_the_images_of_each(birds, tmp_path):
+    path = birds()
+    assert init(path, "--out", tmp_path / "mine", "--val", "0.34", "--yes") == ExitCode.DONE
+    parts = [json.loads((tmp_path / f"mine/{part}.json").read_text()) for part in ("train", "val")]
+    assert [len(part["images"]) for part in parts] == [4, 2]
+    for part in parts:
+        assert {row["image_id"] for row in part["annotations"]} == {image["id"] for image in part["images"]}
+        assert part["categories"] == json.loads(Path(path).read_text())["categories"]
