@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
 from aemm.reports.errors import KINDS
 from aemm.reports.figures import Figures, Row
@@ -88,8 +87,8 @@ def page_contents(runs: Sequence[Run], figures: Sequence[Figures]) -> dict[str, 
     """
     names = [run.name for run in runs]
     return {
-        "style": Markup(_part("page.css")),
-        "script": Markup(_part("page.js")),
+        "style": _part("page.css"),
+        "script": _part("page.js"),
         "runs": runs,
         "figures": figures,
         "names": names,
@@ -120,7 +119,6 @@ def render_page(contents: Mapping[str, Any], shown: Sequence[Shown], embed: Call
         groups=groups,
         layers=[name for name in LAYERS if any(name in p.layers for image in shown for p in image.pictures)],
         embed=embed,
-        svg=Markup,  # plots are made here, not by users
     )
 
 
