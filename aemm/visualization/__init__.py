@@ -7,11 +7,11 @@ from aemm.visualization.draw import (
     draw_result,
     draw_tags,
     draw_truth,
-    instance_color,
     line_width,
     save_picture,
     side_by_side,
 )
+from aemm.visualization.palette import instance_color
 from aemm.visualization.targets import draw_of_batch, draw_sample, stack, target_panels
 
 __all__ = [

@@ -6,7 +6,6 @@ agree. Every function returns a new picture.
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,20 +19,12 @@ from aemm.ops.image import warp_image
 from aemm.ops.masks import decode_masks, encode_mask
 from aemm.skeletons import Skeleton
 from aemm.structures import Instances, Maps, Sample
+from aemm.visualization.labels import Label, write_labels
+from aemm.visualization.palette import Color, instance_color, limb_side, side_color, sides
 
-Color = tuple[int, int, int]
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-
-
-def instance_color(number: int) -> Color:
-    """A colour for an instance or track; neighbours in the count are far apart in hue.
-
-    >>> instance_color(0) == instance_color(0) != instance_color(1)
-    True
-    """
-    # steps of the golden ratio never repeat a hue; every third instance is paler
-    red, green, blue = colorsys.hsv_to_rgb((0.58 + 0.618034 * number) % 1, (0.95, 0.75, 0.55)[number % 3], 1.0)
-    return int(255 * red), int(255 * green), int(255 * blue)
+_WIDTHS_PER_PERSON = 60  # of lines, on the diagonal of somebody small
+_RIMS: dict[str, Color] = {"left": (255, 255, 255), "": (255, 255, 255), "right": (0, 0, 0)}
 
 
 def line_width(size: tuple[int, int]) -> int:
@@ -50,7 +41,8 @@ def draw_pose(
 ) -> np.ndarray:
     """Limbs and keypoints of every instance in a colour of its own, the surest instance on top.
 
-    Surer keypoints are larger and more opaque; a limb is as opaque as its less sure end.
+    The left side of a body is brighter than the right one, whose keypoints have a dark rim. Surer keypoints are larger
+    and more opaque; a limb is as opaque as its less sure end. Lines are thinner on small people.
 
     Args:
         image: ``(H, W, 3) uint8`` RGB, the original image.
@@ -72,18 +64,32 @@ def draw_pose(
     sure = np.ones(instances.keypoints.shape[:2]) if instances.keypoint_scores is None else instances.keypoint_scores
     shown = (sure >= threshold) & (sure > 0) & np.isfinite(instances.keypoints).all(2)
     opacity = np.where(shown, 0.3 + 0.7 * np.clip(sure, 0, 1), 0.0)  # (N, K)
-    for n in np.argsort(instances.scores, kind="stable").tolist():
+    order = np.argsort(instances.scores, kind="stable")
+    labels = []
+    for n in order[shown[order].any(1)].tolist():
         color, points = _color_of(instances, n), instances.keypoints[n]
-        for a, b in skeleton.limbs:
-            _stroke(picture, points[a], points[b], color, width, min(opacity[n, a], opacity[n, b]))
-        for point, strength in zip(points, opacity[n], strict=True):
-            radius = width * (0.6 + strength)
-            _stroke(picture, point, point, (255, 255, 255), round(2 * radius + 2), strength)
-            _stroke(picture, point, point, color, round(2 * radius), strength)
-        if show_scores and shown[n].any():
-            left, top = points[shown[n]].min(0)
-            _write(picture, f"{instances.scores[n]:.2f}", (left, top - 3 * width), color)
+        low, high = points[shown[n]].min(0), points[shown[n]].max(0)
+        thin = int(np.clip(round(float(np.linalg.norm(high - low)) / _WIDTHS_PER_PERSON), 1, width))
+        _draw_person(picture, points, opacity[n], skeleton, (color, thin))
+        labels.append(Label(f"{instances.scores[n]:.2f}", (low[0], low[1] - 2 * thin), color))
+    if show_scores:
+        write_labels(picture, labels[::-1])
     return picture
+
+
+def _draw_person(
+    picture: np.ndarray, points: np.ndarray, opacity: np.ndarray, skeleton: Skeleton, style: tuple[Color, int]
+) -> None:
+    """Draw limbs and keypoints ``(K, 2)`` of ``opacity (K,)`` in place; the style is a colour and a width of lines."""
+    color, width = style
+    side = sides(skeleton)
+    for a, b in skeleton.limbs:
+        tone = side_color(color, limb_side(side[a], side[b]))
+        _stroke(picture, points[a], points[b], tone, width, min(opacity[a], opacity[b]))
+    for k, (point, strength) in enumerate(zip(points, opacity, strict=True)):
+        radius, rim = width * (0.6 + strength), _RIMS[side[k]]
+        _stroke(picture, point, point, rim, round(2 * radius + 2), strength)
+        _stroke(picture, point, point, side_color(color, side[k]), round(2 * radius), strength)
 
 
 def draw_truth(sample: Sample, skeleton: Skeleton | None = None) -> np.ndarray:
@@ -116,16 +122,20 @@ def draw_truth(sample: Sample, skeleton: Skeleton | None = None) -> np.ndarray:
     return draw_pose(picture, known, skeleton, threshold=0.0, show_scores=False)
 
 
-def draw_masks(image: np.ndarray, masks: Any, opacity: float = 0.45) -> np.ndarray:
+def draw_masks(
+    image: np.ndarray, masks: Any, opacity: float = 0.45, numbers: Sequence[int] | None = None
+) -> np.ndarray:
     """Instance masks as tinted areas with an outline.
 
     Args:
         image: ``(H, W, 3) uint8`` RGB.
         masks: N masks ``(H, W) bool``, or run lengths as :mod:`aemm.ops.masks` writes them.
         opacity: of the tint.
+        numbers: N, by which each gets its colour, see :func:`~aemm.visualization.palette.instance_color`; by default
+            its row.
     """
     picture = image.copy()
-    for n, mask in enumerate(masks):
+    for n, mask in zip(range(len(masks)) if numbers is None else numbers, masks, strict=True):
         area = _pixels(mask)
         tint = (1 - opacity) * picture[area] + opacity * np.array(instance_color(n))
         picture[area] = tint.astype(np.uint8)
@@ -251,7 +261,8 @@ def draw_result(
     if zoom > 1:
         warp = None if warp is None else scaling(zoom) @ warp
         image, instances = _enlarged(image, zoom), _scaled(instances, zoom)
-    found = image if instances.masks is None else draw_masks(image, instances.masks)
+    numbers = None if instances.track_ids is None else instances.track_ids.tolist()
+    found = image if instances.masks is None else draw_masks(image, instances.masks, numbers=numbers)
     if skeleton is not None and instances.keypoints is not None:
         found = draw_pose(found, instances, skeleton, threshold)
     if maps is None:
@@ -342,13 +353,3 @@ def _stroke(picture: np.ndarray, a: np.ndarray, b: np.ndarray, color: Color, wid
     cv2.line(cover, start, end, 255, width, cv2.LINE_AA, 4)
     share = cover[..., None] * np.float32(opacity / 255)
     region[:] = region * (1 - share) + np.array(color, np.float32) * share
-
-
-def _write(picture: np.ndarray, text: str, at: tuple[float, float], color: Color) -> None:
-    """Text on a dark ground, moved inside the picture; a rim would depend on how OpenCV spaces bold letters."""
-    height, width = picture.shape[:2]
-    scale = max(0.4, max(height, width) / 1300)
-    (wide, tall), below = cv2.getTextSize(text, _FONT, scale, 1)
-    x, y = int(np.clip(at[0], 1, max(1, width - wide - 1))), int(np.clip(at[1], tall + 1, max(1, height - below)))
-    cv2.rectangle(picture, (x - 1, y - tall - 1), (x + wide, y + below - 1), (20, 20, 20), cv2.FILLED)
-    cv2.putText(picture, text, (x, y), _FONT, scale, color, 1, cv2.LINE_AA)

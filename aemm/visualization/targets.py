@@ -8,7 +8,8 @@ import numpy as np
 
 from aemm.geometry import PixelConvention, apply_warp, map_warp
 from aemm.structures import Batch, Maps, Sample, Targets
-from aemm.visualization.draw import draw_heatmaps, draw_truth, instance_color, side_by_side
+from aemm.visualization.draw import draw_heatmaps, draw_truth, side_by_side
+from aemm.visualization.palette import instance_color
 
 _LOOKED_AWAY = 3  # by which a pixel is darkened that the loss does not look at
 

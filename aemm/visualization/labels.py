@@ -1,0 +1,74 @@
+"""Texts on pictures that do not cover each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from aemm.visualization.palette import Color
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_DARK = (20, 20, 20)
+# where a label is tried around its place, in its own widths and heights: on it, then beside, then further off
+_TRIES = [(x, y) for y in (0, -1, 1, -2, 2, -3, 3) for x in (0, -0.5, 0.5, -1, 1, -1.5, 1.5)]
+
+
+class Label(NamedTuple):
+    """A text for a place.
+
+    Attributes:
+        text: what is written.
+        at: x and y of its lower left corner, where there is room.
+        color: of the text.
+    """
+
+    text: str
+    at: tuple[float, float]
+    color: Color
+
+
+def write_labels(picture: np.ndarray, labels: Sequence[Label]) -> None:
+    """Write labels on a dark ground, in place, the first ones nearest to their places.
+
+    Args:
+        picture: ``(H, W, 3) uint8`` RGB; the size of the text suits it.
+        labels: the most important first.
+    """
+    scale = text_scale(picture.shape[:2])
+    sizes = []
+    for label in labels:
+        (wide, tall), below = cv2.getTextSize(label.text, _FONT, scale, 1)
+        sizes.append((wide + 2, tall + below + 1))
+    boxes = place_labels([label.at for label in labels], sizes, picture.shape[:2])
+    for label, (x1, y1, x2, y2) in zip(labels, boxes.tolist(), strict=True):
+        _, below = cv2.getTextSize(label.text, _FONT, scale, 1)
+        cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), _DARK, cv2.FILLED)
+        cv2.putText(picture, label.text, (x1 + 1, y2 - below), _FONT, scale, label.color, 1, cv2.LINE_AA)
+
+
+def text_scale(size: tuple[int, int]) -> float:
+    """Scale of OpenCV's letters that suits a picture of ``(height, width)``."""
+    return max(0.4, max(size) / 1300)
+
+
+def place_labels(
+    places: Sequence[tuple[float, float]], sizes: Sequence[tuple[int, int]], size: tuple[int, int]
+) -> np.ndarray:
+    """Boxes ``(M, 4) int`` xyxy of labels inside a picture; where there is room, none covers an earlier one.
+
+    Args:
+        places: lower left corner that each would have, x and y.
+        sizes: width and height of each.
+        size: ``(height, width)`` of the picture.
+    """
+    boxes = np.zeros((len(places), 4), int)
+    for n, ((x, y), (wide, tall)) in enumerate(zip(places, sizes, strict=True)):
+        tries = np.array(_TRIES) * (wide, tall) + np.array((x, y - tall))  # (T, 2) upper left corners
+        tries = np.clip(tries, 0, np.maximum((size[1] - wide, size[0] - tall), 0)).round().astype(int)
+        covered = np.minimum(tries[:, None] + (wide, tall), boxes[:n, 2:]) - np.maximum(tries[:, None], boxes[:n, :2])
+        best = tries[np.clip(covered, 0, None).prod(2).sum(1).argmin()]  # the first one that covers least
+        boxes[n] = np.concatenate([best, best + np.array([wide, tall])])
+    return boxes
