@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from importlib import import_module
 from typing import Any, Literal, TypedDict, get_args
 
 import numpy as np
@@ -250,6 +251,40 @@ class Instances(Record):
             .reshape(len(scores), 3 * scores.shape[1])
             .tolist()
         )
+
+    def to_supervision(self) -> Any:
+        """The instances for the library supervision, which draws, counts and tracks.
+
+        Returns:
+            ``KeyPoints`` where there are keypoints, with ``track_id`` among their data; else ``Detections`` with masks.
+
+        Raises:
+            ImportError: supervision is not installed.
+            ValueError: there are neither keypoints nor masks.
+        """
+        try:
+            library = import_module("supervision")
+        except ImportError as error:
+            raise ImportError(
+                f'supervision cannot be imported ({error}). Install it by: pip install "aemm[supervision]"'
+            ) from error
+        labels = np.zeros(len(self), int) if self.labels is None else self.labels
+        if self.keypoints is not None:
+            points, scores = self.need_keypoints()
+            return library.KeyPoints(
+                xy=points.astype(np.float32),
+                class_id=labels,
+                keypoint_confidence=scores.astype(np.float32),
+                detection_confidence=self.scores.astype(np.float32),
+                visible=scores > 0,
+                data={} if self.track_ids is None else {"track_id": self.track_ids},
+            )
+        height, width = self.image_size
+        masks = np.zeros((len(self), height, width), bool)
+        for row, mask in enumerate(self.need_masks()[0]):
+            masks[row] = library.rle_to_mask(mask["counts"], (width, height))
+        boxes = library.mask_to_xyxy(masks) if len(self) else np.zeros((0, 4))
+        return library.Detections(boxes, masks, self.scores, labels, self.track_ids)
 
 
 _OF_INSTANCES = ("scores", "tags", "keypoints", "keypoint_scores", "masks", "labels", "track_ids")

@@ -8,10 +8,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from aemm.visualization.palette import Color
+from aemm.visualization.palette import Color, shade
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _DARK = (20, 20, 20)
+_BRIGHT = 330  # red, green and blue together, from which on a text stands out from the dark
 # where a label is tried around its place, in its own widths and heights: on it, then beside, then further off
 _TRIES = [(x, y) for y in (0, -1, 1, -2, 2, -3, 3) for x in (0, -0.5, 0.5, -1, 1, -1.5, 1.5)]
 
@@ -46,7 +47,12 @@ def write_labels(picture: np.ndarray, labels: Sequence[Label]) -> None:
     for label, (x1, y1, x2, y2) in zip(labels, boxes.tolist(), strict=True):
         _, below = cv2.getTextSize(label.text, _FONT, scale, 1)
         cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), _DARK, cv2.FILLED)
-        cv2.putText(picture, label.text, (x1 + 1, y2 - below), _FONT, scale, label.color, 1, cv2.LINE_AA)
+        cv2.putText(picture, label.text, (x1 + 1, y2 - below), _FONT, scale, _legible(label.color), 1, cv2.LINE_AA)
+
+
+def _legible(color: Color) -> Color:
+    """The colour, or where it is dark a brighter one."""
+    return color if sum(color) >= _BRIGHT else shade(color, 0.5)
 
 
 def text_scale(size: tuple[int, int]) -> float:
