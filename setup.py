@@ -52,6 +52,7 @@ setup(
     install_requires=read_requirements("runtime"),
     extras_require={
         **optional_extras(),
+        "export": read_requirements("export"),
         "tests": read_requirements("tests"),
         "docs": read_requirements("docs"),
     },

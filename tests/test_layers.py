@@ -33,10 +33,12 @@ LAYERS = {
     "aemm.postprocess": 2,
     "aemm.visualization": 2,
     "aemm.reports": 2.5,  # they draw what was evaluated
+    "aemm.runtime": 2,
     "aemm.models": 3,
     "aemm.engine": 3,
     "aemm.apis": 4,
     "configs": 4,
+    "aemm.export": 4.5,
     "aemm.cli": 5,
     "aemm.__main__": 6,
     "tools": 6,
@@ -101,7 +103,8 @@ WITHOUT_TORCH = [
     "aemm.geometry",
     "aemm.skeletons",
     *(f"aemm.ops.{name}" for name in ("assignment", "boxes", "cell_search", "fitting", "grouping", "image", "masks")),
-    *(f"aemm.ops.{name}" for name in ("openvino", "peaks", "people", "subpixel")),
+    *(f"aemm.ops.{name}" for name in ("instance_masks", "openvino", "peaks", "people", "pixel_grouping", "refining")),
+    *("aemm.ops.run_lengths", "aemm.ops.subpixel", "aemm.runtime"),
 ]
 
 

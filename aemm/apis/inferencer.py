@@ -21,7 +21,7 @@ from aemm.ops.masks import decode_masks
 from aemm.records import DatasetInfo
 from aemm.registry import MODELS, TRANSFORMS
 from aemm.skeletons import Skeleton
-from aemm.structures import ImageId, Instances, Sample
+from aemm.structures import Batch, ImageId, Instances, Sample
 from aemm.visualization import draw_masks, draw_pose
 
 
@@ -113,10 +113,14 @@ class Inferencer:
     @torch.no_grad()
     def predict(self, image: np.ndarray, image_id: ImageId = 0) -> Instances:
         """The instances of one image ``(H, W, 3) uint8`` RGB, in its pixels."""
+        return self.model.test_step(self.batch(image, image_id))[0]
+
+    def batch(self, image: np.ndarray, image_id: ImageId = 0) -> Batch:
+        """One image ``(H, W, 3) uint8`` RGB as the test data bring it to the model."""
         sample: Any = Sample(image, image_id, image.shape[:2], original=image, skeleton=self.skeleton)
         for step in self.pipeline:
             sample = step(sample)
-        return self.model.test_step(collate([sample]))[0]
+        return collate([sample])
 
     def draw(self, image: np.ndarray, found: Instances, threshold: float = 0.1) -> np.ndarray:
         """Masks and poses over the image that they were found in.

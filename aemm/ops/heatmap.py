@@ -162,7 +162,8 @@ def top_peaks(maps: Maps, max_peaks: int, threshold: float, window: int) -> Peak
     flat = flat.expand(-1, heatmaps.shape[1], -1, -1)
     read = flat.gather(3, index[:, :, None].expand(-1, -1, flat.shape[2], -1)).transpose(2, 3)  # (B, C, M, L)
     width = heatmaps.shape[3]
-    cells = torch.stack([index % width, torch.div(index, width, rounding_mode="floor")], -1)
+    row = torch.div(index, width, rounding_mode="floor")
+    cells = torch.stack([index - row * width, row], -1)  # exporters know no remainder of a size
     return Peaks(scores, cells, torch.where(scores[..., None] > 0, read, 0))
 
 

@@ -11,14 +11,20 @@ from collections.abc import Sequence
 import numpy as np
 from pycocotools import mask as rle
 
+from aemm.ops.run_lengths import encode_mask
 from aemm.ops.suppression import suppress
 from aemm.records import Instances, Mask
 
-
-def encode_mask(mask: np.ndarray) -> Mask:
-    """A mask ``(H, W)`` of any number type, 0 = outside, as run lengths."""
-    encoded = rle.encode(np.asfortranarray(mask != 0, dtype=np.uint8))
-    return {"size": [int(v) for v in encoded["size"]], "counts": encoded["counts"].decode()}
+__all__ = [
+    "decode_masks",
+    "encode_mask",
+    "encode_masks",
+    "mask_areas",
+    "mask_boxes",
+    "mask_iou",
+    "mask_nms",
+    "merge_proposals",
+]
 
 
 def encode_masks(masks: np.ndarray) -> list[Mask]:

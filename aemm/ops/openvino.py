@@ -107,6 +107,18 @@ class OpenVinoPeople(NamedTuple):
     tags: np.ndarray
 
 
+def suppress(heatmaps: np.ndarray, window: int) -> np.ndarray:
+    """Heatmaps ``(K, h, w)`` with 0 at every cell that is not the largest of the square window around it.
+
+    Args:
+        heatmaps: of one image.
+        window: side of the window in cells, odd.
+    """
+    kernel = np.ones((window, window), np.uint8)
+    largest = np.stack([cv2.dilate(plane, kernel) for plane in heatmaps])  # OpenCV's border never wins
+    return np.where(heatmaps == largest, heatmaps, np.float32(0))
+
+
 def top_cells(suppressed: np.ndarray, tags: np.ndarray, max_peaks: int) -> Candidates:
     """The highest cells of maps after non-maximum suppression, which is done elsewhere.
 
@@ -298,3 +310,42 @@ def fit_openvino(
     shift = (max(rows, columns) - max(size) / both) / 2
     back = translation(shift if wide else 0, 0 if wide else shift) @ scaling(1 / both)
     return shown, np.linalg.inv(back)
+
+
+@dataclass(frozen=True)
+class OpenVinoFit:
+    """How images are brought to the network's input.
+
+    Attributes:
+        size: length of the shorter side of the input, pixels.
+        divisor: both sides are rounded up to a multiple of this.
+        padding: 'right_bottom' (human-pose-estimation-0005 to -0007) or around the 'center' (HigherHRNet).
+        aspect: width over height of the input; None = those of each image.
+
+    Raises:
+        ValueError: a field is out of range.
+    """
+
+    size: int
+    divisor: int = 32
+    padding: OpenVinoPadding = "right_bottom"
+    aspect: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        check_choice("padding", self.padding, OpenVinoPadding)
+        if self.size < 1 or self.divisor < 1 or (self.aspect is not None and not self.aspect > 0):
+            raise ValueError(
+                f"size, divisor and aspect must be positive, got {self.size}, {self.divisor} and {self.aspect}"
+            )
+
+    def show(self, image: np.ndarray, size: tuple[int, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """An image at the size of the input, and the warp ``(3, 3)`` there; see :func:`fit_openvino`.
+
+        Args:
+            image: ``(H, W, 3)``.
+            size: ``(height, width)`` of an input that is fixed; None = as the image asks for.
+        """
+        height, width = image.shape[:2]
+        asked = openvino_input_size(self.size, self.aspect or width / height, self.divisor)
+        return fit_openvino(image, size or asked, self.padding)

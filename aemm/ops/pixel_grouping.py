@@ -1,14 +1,19 @@
 """Grouping of mask pixels by tag: modes of the tags' histogram, and the nearest mode of every pixel.
 
+One code for NumPy's arrays and torch's tensors on the CPU; torch is not imported.
+
 Letters: C classes, T tag channels, L tag dimensions, M pixels, N instances, U bins.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from aemm.ops.subpixel import Array, library_of
 
 _MAX_BINS = 2048  # the density of all bins at all bins is U x U; more bins make way for wider ones
 
@@ -21,8 +26,8 @@ class Bins(NamedTuple):
         mean: ``(U, L)`` mean tag of these pixels.
     """
 
-    pixels: Tensor
-    mean: Tensor
+    pixels: Array
+    mean: Array
 
 
 class PixelGroups(NamedTuple):
@@ -36,33 +41,35 @@ class PixelGroups(NamedTuple):
         scores: ``(N,)`` mean heatmap over its cells.
     """
 
-    owner: Tensor
-    labels: Tensor
-    tags: Tensor
-    scores: Tensor
+    owner: Array
+    labels: Array
+    tags: Array
+    scores: Array
 
 
-def histogram(tags: Tensor, width: float) -> Bins:
+def histogram(tags: Array, width: float) -> Bins:
     """Occupied bins of tags, in L dimensions.
 
     Args:
         tags: ``(M, L)``, M >= 1.
         width: side of a bin; it is doubled until there are few enough of them to compare all with all.
     """
+    library = library_of(tags)
     while True:
-        place = torch.div(tags - tags.amin(0), width, rounding_mode="floor").long()  # (M, L)
-        sides = place.amax(0) + 1
-        if float(sides.double().prod()) < 2**62:  # else the bins' numbers overflow
-            step = torch.cat([sides.flip(0).cumprod(0).flip(0)[1:], sides.new_ones(1)])
-            numbers, of_pixel, count = torch.unique((place * step).sum(1), return_inverse=True, return_counts=True)
+        place = (tags - library.amin(tags, 0)) // width  # (M, L), whole numbers
+        sides = [int(side) + 1 for side in library.amax(place, 0).tolist()]
+        if math.prod(sides) < 2**62:  # else the bins' numbers overflow
+            number = _whole(place[:, 0])
+            for axis, side in enumerate(sides[1:], 1):
+                number = number * side + _whole(place[:, axis])
+            numbers, of_pixel, count = library.unique(number, return_inverse=True, return_counts=True)
             if len(numbers) <= _MAX_BINS:
                 break
         width *= 2
-    total = tags.new_zeros(len(numbers), tags.shape[1]).index_add_(0, of_pixel, tags)
-    return Bins(count.to(tags.dtype), total / count[:, None])
+    return Bins(_like(count, tags), _sums(of_pixel, tags, len(numbers)) / count[:, None])
 
 
-def find_modes(tags: Tensor, radius: float, bandwidth: float) -> Tensor:
+def find_modes(tags: Array, radius: float, bandwidth: float) -> Array:
     """Tags around which the pixels gather: non-maximum suppression on their smoothed histogram.
 
     Args:
@@ -74,25 +81,26 @@ def find_modes(tags: Tensor, radius: float, bandwidth: float) -> Tensor:
         ``(N, L)`` modes, the densest first. With L = 1 this is a histogram with 1-D suppression.
     """
     bins = histogram(tags, bandwidth / 2)
-    apart = torch.cdist(bins.mean, bins.mean, compute_mode="donot_use_mm_for_euclid_dist")  # (U, U)
-    density = torch.exp(apart.square() / (-2 * bandwidth**2)) @ bins.pixels
-    order = torch.argsort(density, descending=True, stable=True)
-    rank = torch.empty_like(order)
-    rank[order] = torch.arange(len(order), device=order.device)  # equal densities: the first bin wins
-    best = torch.where(apart <= radius, rank, len(rank)).amin(1)
-    modes = torch.nonzero(best == rank)[:, 0]
-    return bins.mean[modes[torch.argsort(rank[modes])]]
+    library = library_of(tags)
+    apart = _apart(bins.mean, bins.mean)  # (U, U)
+    density = library.exp(apart**2 / (-2 * bandwidth**2)) @ bins.pixels
+    rank = _order(_order(-density))  # equal densities: the first bin wins
+    best = library.amin(library.where(apart <= radius, rank, len(rank)), 1)
+    is_mode = best == rank
+    return bins.mean[is_mode][_order(rank[is_mode])]
 
 
-def nearest_mode(tags: Tensor, modes: Tensor) -> Tensor:
+def nearest_mode(tags: Array, modes: Array) -> Array:
     """Which of ``(N, L)`` modes is nearest to each of ``(M, L)`` tags, ``(M,) int64``."""
     if tags.shape[1] == 1 and len(modes) > 1:  # on a line the borders lie half-way
-        line, order = modes[:, 0].sort()
-        return order[torch.searchsorted((line[1:] + line[:-1]) / 2, tags[:, 0].contiguous())]
-    return torch.cdist(tags, modes).argmin(1)
+        order = _order(modes[:, 0])
+        line = modes[:, 0][order]
+        borders = (line[1:] + line[:-1]) / 2
+        return order[library_of(tags).searchsorted(borders, library_of(tags).ravel(tags[:, 0]))]
+    return _apart(tags, modes).argmin(1)
 
 
-def group_tags(tags: Tensor, radius: float, bandwidth: float, min_cells: int) -> tuple[Tensor, int]:
+def group_tags(tags: Array, radius: float, bandwidth: float, min_cells: int) -> tuple[Array, int]:
     """The group of every pixel of one class.
 
     Modes to which fewer than ``min_cells`` pixels are nearest are given up, and their pixels go to the
@@ -107,12 +115,13 @@ def group_tags(tags: Tensor, radius: float, bandwidth: float, min_cells: int) ->
     Returns:
         ``(M,) int64``, -1 = none, and the number of groups.
     """
-    nobody = torch.full((len(tags),), -1, dtype=torch.int64, device=tags.device)
+    library = library_of(tags)
+    nobody = library.full((len(tags),), -1, dtype=library.int64)
     if len(tags) < min_cells:
         return nobody, 0
     modes = find_modes(tags, radius, bandwidth)
     owner = nearest_mode(tags, modes)
-    large = torch.bincount(owner, minlength=len(modes)) >= min_cells
+    large = library.bincount(owner, minlength=len(modes)) >= min_cells
     if not bool(large.any()):
         return nobody, 0
     if not bool(large.all()):
@@ -122,8 +131,8 @@ def group_tags(tags: Tensor, radius: float, bandwidth: float, min_cells: int) ->
 
 
 def group_pixels(
-    heatmaps: Tensor,
-    tags: Tensor,
+    heatmaps: Array,
+    tags: Array,
     threshold: float = 0.4,
     radius: float = 1.0,
     bandwidth: float = 0.3,
@@ -153,19 +162,55 @@ def group_pixels(
             f"tags must be (T, L, h, w) with T=1 or T={channels} and the size of the heatmaps {tuple(heatmaps.shape)}, "
             f"got {tuple(tags.shape)}"
         )
-    owner = torch.full(heatmaps.shape, -1, dtype=torch.int64, device=heatmaps.device)
+    library = library_of(heatmaps)
+    owner = library.full(heatmaps.shape, -1, dtype=library.int64)
     inside = heatmaps > threshold
     labels: list[int] = []
-    for label in torch.nonzero(inside.flatten(1).sum(1) >= min_cells)[:, 0].tolist():
-        own = tags[label if tags.shape[0] > 1 else 0].flatten(1).T[inside[label].flatten()]  # (M, L)
+    for label, cells_inside in enumerate(inside.reshape(channels, -1).sum(1).tolist()):
+        if cells_inside < min_cells:
+            continue
+        plane = tags[label if tags.shape[0] > 1 else 0]
+        own = plane.reshape(plane.shape[0], -1).T[inside[label].reshape(-1)]  # (M, L)
         group, count = group_tags(own, radius, bandwidth, min_cells)
-        owner[label][inside[label]] = torch.where(group >= 0, group + len(labels), group)
+        owner[label][inside[label]] = library.where(group >= 0, group + len(labels), group)
         labels += [label] * count
     count = len(labels)
     cells = owner >= 0
     rows = owner[cells]
-    spread = tags.expand(channels, -1, -1, -1).transpose(1, 2).transpose(2, 3)[cells]  # (cells, L)
-    size = torch.bincount(rows, minlength=count).clamp(min=1)
-    heat = heatmaps.new_zeros(count).index_add_(0, rows, heatmaps[cells]) / size
-    mean = tags.new_zeros(count, tags.shape[1]).index_add_(0, rows, spread) / size[:, None]
-    return PixelGroups(owner, torch.tensor(labels, dtype=torch.int64, device=heatmaps.device), mean, heat)
+    every = library.broadcast_to(tags, (channels, *tags.shape[1:]))
+    spread = library.stack([every[:, axis][cells] for axis in range(tags.shape[1])], 1)  # (cells, L)
+    size = library.bincount(rows, minlength=count).clip(1, None)
+    heat = _sums(rows, heatmaps[cells][:, None], count)[:, 0] / size
+    return PixelGroups(
+        owner, library.asarray(labels, dtype=library.int64), _sums(rows, spread, count) / size[:, None], heat
+    )
+
+
+def _whole(values: Array) -> Array:
+    """Values in int64."""
+    return values.astype(np.int64) if isinstance(values, np.ndarray) else values.long()
+
+
+def _like(values: Array, other: Array) -> Array:
+    """Values in the float type of others."""
+    return values.astype(other.dtype) if isinstance(values, np.ndarray) else values.to(other.dtype)
+
+
+def _order(values: Array) -> Array:
+    """Places of values from the smallest to the largest; equal ones keep their order."""
+    return np.argsort(values, kind="stable") if isinstance(values, np.ndarray) else values.argsort(stable=True)
+
+
+def _apart(first: Array, second: Array) -> Array:
+    """Distances ``(A, B)`` of points ``(A, L)`` and ``(B, L)``."""
+    if isinstance(first, np.ndarray):
+        return cdist(first, second).astype(first.dtype)
+    return library_of(first).cdist(first, second, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _sums(rows: Array, values: Array, count: int) -> Array:
+    """Sums ``(count, L)`` of values ``(M, L)`` that belong to each row."""
+    if isinstance(values, np.ndarray):
+        parts: list[Any] = [np.bincount(rows, values[:, axis], count) for axis in range(values.shape[1])]
+        return np.stack(parts, 1).astype(values.dtype)
+    return values.new_zeros(count, values.shape[1]).index_add_(0, rows, values)

@@ -46,7 +46,9 @@ def add_coordinates(tags: Tensor, scale: float) -> Tensor:
     Reference: Novotny et al., Semi-convolutional operators for instance segmentation (ECCV 2018).
     """
     height, width = tags.shape[-2:]
-    step = scale / max(height, width)
+    # within a trace sizes are tensors, and Python's max would keep which of them was larger
+    longest = torch.maximum(height, width) if isinstance(height, Tensor) else max(height, width)
+    step = scale / longest
     x = (torch.arange(width, device=tags.device, dtype=torch.float32) + 0.5 - width / 2) * step
     y = (torch.arange(height, device=tags.device, dtype=torch.float32) + 0.5 - height / 2) * step
     place = torch.stack([x.expand(height, width), y[:, None].expand(height, width)])  # (2, h, w)

@@ -10,13 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.device import get_device
-from torch import Tensor
 
-from aemm import geometry
 from aemm.formats.checkpoint import best_in, load_weights
-from aemm.ops.boxes import keypoint_box, person_square
-from aemm.ops.image import warp_image
 from aemm.ops.maps import merge_maps
+from aemm.ops.refining import RefineRules, Square, accept, cells_of_square, cut_squares, find_squares
 from aemm.ops.transfer import send
 from aemm.registry import MODELS, POSTPROCESSORS
 from aemm.structures import Batch, Instances, Maps
@@ -46,6 +43,9 @@ class SinglePersonRefiner:
         max_batch: people shown to the network at once; more of them come in several batches.
         device: where the network runs; None = a GPU if there is one.
 
+    Attributes:
+        rules: of all that needs no network.
+
     Reference: princeton-vl/pose-ae-demo main.py, refinement.
     """
 
@@ -65,18 +65,11 @@ class SinglePersonRefiner:
         device: str | None = None,
         max_batch: int = 16,
     ) -> None:
-        if max_batch < 1:
-            raise ValueError(f"max_batch must be at least 1 person, got {max_batch}")
-        if not sizes or min(sizes) < 1:
-            raise ValueError(f"sizes must be one or more positive numbers of pixels, got {list(sizes)}")
+        self.rules = RefineRules(
+            tuple(sizes), multiple_of, padding, min_side, min_score, near, min_agreement, max_batch
+        )
         self.model: Any = MODELS.build(model).eval()
         self.checkpoint, self.device = checkpoint, device or get_device()
-        self.sizes, self.multiple_of = tuple(sizes), multiple_of
-        self.padding, self.min_side = padding, min_side
-        self.min_score = min_score
-        self.near = near
-        self.min_agreement = min_agreement
-        self.max_batch = max_batch
         self._ready = False
 
     def reset(self) -> None:
@@ -96,47 +89,34 @@ class SinglePersonRefiner:
         if image is None:
             raise ValueError(f"image {found.image_id}: refinement looks at the original image, got None")
         keypoints, keypoint_scores = (values.copy() for values in found.need_keypoints())
-        boxes = [keypoint_box(p, s > 0) for p, s in zip(keypoints, keypoint_scores, strict=True)]
-        rows = [row for row, box in enumerate(boxes) if box is not None]
+        rows, lots = find_squares(keypoints, keypoint_scores, self.rules)
         if not rows:
             return found
-        squares = [person_square(box, self.padding, self.min_side) for box in boxes if box is not None]
-        parts = [self._look(image, squares[at : at + self.max_batch]) for at in range(0, len(squares), self.max_batch)]
-        points, scores = (np.concatenate(values) for values in zip(*parts, strict=True))
-        keypoints[rows], keypoint_scores[rows] = self._accept(keypoints[rows], keypoint_scores[rows], points, scores)
+        points, scores = (
+            np.concatenate(values) for values in zip(*(self._look(image, lot) for lot in lots), strict=True)
+        )
+        changed = accept((keypoints[rows], keypoint_scores[rows]), (points, scores), self.rules)
+        keypoints[rows], keypoint_scores[rows] = changed
         return replace(found, keypoints=keypoints, keypoint_scores=keypoint_scores)
 
-    def _accept(
-        self, old: np.ndarray, old_scores: np.ndarray, new: np.ndarray, new_scores: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Keypoints ``(N, K, 2)`` and scores ``(N, K)`` after the rules of replacement."""
-        present = old_scores > 0
-        agree = present & (np.linalg.norm(new - old, axis=2) < self.near)
-        trusted = agree.sum(1) >= self.min_agreement * present.sum(1)
-        change = trusted[:, None] & (~present | (new_scores > self.min_score)) & (new_scores > 0)
-        return np.where(change[..., None], new, old), np.where(change, new_scores, old_scores)
-
     @torch.no_grad()
-    def _look(
-        self, image: np.ndarray, squares: Sequence[tuple[tuple[float, float], float]]
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _look(self, image: np.ndarray, squares: list[Square]) -> tuple[np.ndarray, np.ndarray]:
         """What the network finds in squares: keypoints ``(N, K, 2)`` in image pixels, and scores ``(N, K)``."""
-        self._load()
+        self.load()
         views: list[Maps] = []
-        for size in self.sizes:
+        for size in self.rules.sizes:
             batch = self._crops(image, squares, size)
             maps = self.model.maps(self.model.data_preprocessor(batch)["batch"])
-            views.append(Maps(_without_surroundings(maps.heatmaps, batch.input_size[0], size)))
+            cells = cells_of_square(maps.size[1], batch.input_size[0], size)
+            views.append(Maps(maps.heatmaps[..., :cells, :cells]))
             if len(views) == 1:
                 first = replace(batch, images=[batch.images[0][..., :size, :size]])
         people = [person.need_keypoints() for person in self.model.decoder(merge_maps(views, views[0].size), first)]
         return np.concatenate([points for points, _ in people]), np.concatenate([scores for _, scores in people])
 
-    def _crops(self, image: np.ndarray, squares: Sequence[tuple[tuple[float, float], float]], size: int) -> Batch:
-        """Every square at ``size`` pixels, in the upper left of an image that the network can take."""
-        side = geometry.round_up(size, self.multiple_of)
-        warps = np.stack([geometry.crop_warp(center, length, (size, size)) for center, length in squares])
-        crops = np.stack([warp_image(image, warp, (side, side)) for warp in warps])
+    def _crops(self, image: np.ndarray, squares: list[Square], size: int) -> Batch:
+        """Every square at ``size`` pixels, see :func:`aemm.ops.refining.cut_squares`."""
+        crops, warps = cut_squares(image, squares, size, self.rules.multiple_of)
         return Batch(
             images=[send(torch.from_numpy(crops), torch.device(self.device)).permute(0, 3, 1, 2)],
             image_ids=list(range(len(squares))),
@@ -144,7 +124,7 @@ class SinglePersonRefiner:
             warp=warps,
         )
 
-    def _load(self) -> None:
+    def load(self) -> None:
         """Read the weights and move the network to its device, once."""
         if self._ready:
             return
@@ -153,11 +133,3 @@ class SinglePersonRefiner:
             load_weights(self.model, path)
         self.model.to(self.device)
         self._ready = True
-
-
-def _without_surroundings(heatmaps: Tensor, side: int, size: int) -> Tensor:
-    """The part of maps ``(N, K, h, w)`` of images ``side`` px wide that shows their first ``size`` px."""
-    cells, rest = divmod(size * heatmaps.shape[-1], side)
-    if rest:
-        raise ValueError(f"sizes must be multiples of the network's stride {side / heatmaps.shape[-1]:g}, got {size}")
-    return heatmaps[..., :cells, :cells]

@@ -7,8 +7,7 @@ from dataclasses import replace
 from mmcv.transforms import BaseTransform
 
 from aemm import geometry
-from aemm.ops.openvino import OpenVinoPadding, fit_openvino, openvino_input_size
-from aemm.records import check_choice
+from aemm.ops.openvino import OpenVinoFit, OpenVinoPadding
 from aemm.registry import TRANSFORMS
 from aemm.structures import Sample
 
@@ -25,6 +24,9 @@ class OpenVinoResize(BaseTransform):
         padding: 'right_bottom' (human-pose-estimation-0005 to -0007) or around the 'center' (HigherHRNet).
         aspect: width over height of the input; None = those of each image, so that batches hold one.
 
+    Attributes:
+        rules: the same, for who resizes without torch.
+
     Raises:
         ValueError: an argument is out of range.
     """
@@ -32,11 +34,7 @@ class OpenVinoResize(BaseTransform):
     def __init__(
         self, size: int, divisor: int = 32, padding: OpenVinoPadding = "right_bottom", aspect: float | None = None
     ) -> None:
-        check_choice("padding", padding, OpenVinoPadding)
-        if size < 1 or divisor < 1 or (aspect is not None and not aspect > 0):
-            raise ValueError(f"size, divisor and aspect must be positive, got {size}, {divisor} and {aspect}")
-        self.size, self.divisor = size, divisor
-        self.padding, self.aspect = padding, aspect
+        self.rules = OpenVinoFit(size, divisor, padding, aspect)
 
     def transform(self, sample: Sample) -> Sample:
         """Resize and pad.
@@ -46,8 +44,6 @@ class OpenVinoResize(BaseTransform):
         """
         if sample.masks is not None or sample.convention != "continuous":
             raise ValueError(f"image {sample.image_id}: OpenVinoResize is for testing poses in 'continuous' pixels")
-        height, width = sample.image.shape[:2]
-        size = openvino_input_size(self.size, self.aspect or width / height, self.divisor)
-        image, warp = fit_openvino(sample.image, size, self.padding)
+        image, warp = self.rules.show(sample.image)
         keypoints = None if sample.keypoints is None else geometry.apply_warp(sample.keypoints, warp)
         return replace(sample, image=image, ignore=None, keypoints=keypoints, warp=warp @ sample.warp)

@@ -1,0 +1,178 @@
+"""What runs a graph: ONNX Runtime or OpenVINO, each imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from aemm.runtime.description import KEY, DeployedModelError, Description, read_description
+
+
+class Engine(Protocol):
+    """An exported graph, ready to run.
+
+    Attributes:
+        description: what its file says of it; None where it says nothing.
+        outputs: names of the outputs, in order.
+        input_size: ``(height, width)`` where the graph takes one size alone, else None.
+    """
+
+    description: Description | None
+    outputs: Sequence[str]
+    input_size: tuple[int, int] | None
+
+    def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Outputs by name of images ``(B, 3, H, W) uint8``."""
+        ...
+
+
+class OnnxRuntimeEngine:
+    """An ONNX file in ONNX Runtime.
+
+    Args:
+        path: of the file.
+        providers: execution providers, the first one that fits runs each part of the graph; None = the CPU's.
+        threads: of the CPU; None = as many as ONNX Runtime thinks right.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DeployedModelError: it is damaged, or a provider is not there.
+    """
+
+    def __init__(self, path: str | Path, providers: Sequence[str] | None = None, threads: int | None = None) -> None:
+        engine = _need("onnxruntime", "export")
+        known = engine.get_available_providers()
+        chosen = list(providers or ["CPUExecutionProvider"])
+        if absent := [name for name in chosen if name not in known]:
+            raise DeployedModelError(f"providers must be some of {', '.join(known)}, got {absent}")
+        options = engine.SessionOptions()
+        if threads is not None:
+            options.intra_op_num_threads = _checked_threads(threads)
+        _check_file(path)
+        try:
+            self._session = engine.InferenceSession(str(path), options, providers=chosen)
+        except Exception as error:  # ONNX Runtime's own kinds have no common base
+            raise DeployedModelError(f"{path}: ONNX Runtime cannot read it: {error}") from error
+        text = self._session.get_modelmeta().custom_metadata_map.get(KEY)
+        self.description = None if text is None else read_description(text, str(path))
+        self.outputs: Sequence[str] = [output.name for output in self._session.get_outputs()]
+        (given,) = self._session.get_inputs()
+        self.input_size = _fixed_size(given.shape)
+        self._input, self._type = given.name, np.uint8 if "uint8" in given.type else np.float32
+
+    def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Outputs by name of images ``(B, 3, H, W) uint8``."""
+        values = self._session.run(None, {self._input: images.astype(self._type, copy=False)})
+        return dict(zip(self.outputs, values, strict=True))
+
+
+class OpenVinoEngine:
+    """An IR (xml and bin) or an ONNX file in OpenVINO.
+
+    Args:
+        path: of the xml or onnx file; what is known of it stands in a json file beside it, ``NAME.xml.json``.
+        device: of OpenVINO, such as 'CPU' or 'GPU'.
+        threads: of the CPU; None = as many as OpenVINO thinks right.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DeployedModelError: it is damaged.
+    """
+
+    def __init__(self, path: str | Path, device: str = "CPU", threads: int | None = None) -> None:
+        core = _need("openvino", "openvino").Core()
+        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"} if device == "CPU" else {}
+        if threads is not None:
+            settings["INFERENCE_NUM_THREADS"] = _checked_threads(threads)
+        _check_file(path)
+        try:
+            model = core.read_model(str(path))
+            self._compiled = core.compile_model(model, device, settings)
+        except RuntimeError as error:
+            raise DeployedModelError(f"{path}: OpenVINO cannot read it: {error}") from error
+        self.description = description_beside(path)
+        self.outputs: Sequence[str] = [sorted(output.get_names())[0] for output in self._compiled.outputs]
+        given = self._compiled.input(0)
+        self.input_size = _fixed_size([size.get_length() if size.is_static else None for size in given.partial_shape])
+        self._type = np.uint8 if given.element_type.get_type_name() == "u8" else np.float32
+
+    def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Outputs by name of images ``(B, 3, H, W) uint8``."""
+        found = self._compiled(np.ascontiguousarray(images, self._type))
+        return {name: found[output] for name, output in zip(self.outputs, self._compiled.outputs, strict=True)}
+
+
+def open_engine(
+    path: str | Path,
+    engine: str | None = None,
+    providers: Sequence[str] | None = None,
+    threads: int | None = None,
+) -> Engine:
+    """The engine that reads a file.
+
+    Args:
+        path: an onnx file, or the xml file of an IR.
+        engine: 'onnxruntime' or 'openvino'; None = by the ending of the file.
+        providers: of ONNX Runtime; for OpenVINO the one device.
+        threads: of the CPU; None = as many as the engine thinks right.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DeployedModelError: it cannot be read, or by this engine.
+        ModuleNotFoundError: the engine is not installed.
+    """
+    ending = Path(path).suffix.lower()
+    if ending not in (".onnx", ".xml"):
+        raise DeployedModelError(f"{path}: expected an .onnx or .xml file, got {ending or 'no ending'}")
+    chosen = engine or ("openvino" if ending == ".xml" else "onnxruntime")
+    if chosen not in ("onnxruntime", "openvino"):
+        raise DeployedModelError(f"engine must be 'onnxruntime' or 'openvino', got {engine!r}")
+    if chosen == "openvino":
+        return OpenVinoEngine(path, providers[0] if providers else "CPU", threads)
+    if ending == ".xml":
+        raise DeployedModelError(f"{path}: an IR runs in OpenVINO, got engine='onnxruntime'")
+    return OnnxRuntimeEngine(path, providers, threads)
+
+
+def description_beside(path: str | Path) -> Description | None:
+    """The description in the json file beside an exported file; None if there is none.
+
+    Raises:
+        DeployedModelError: it is no description.
+    """
+    beside = Path(f"{path}.json")
+    if not beside.is_file():
+        return None
+    return read_description(beside.read_text(encoding="utf-8", errors="replace"), str(beside))
+
+
+def _need(module: str, extra: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise ModuleNotFoundError(
+            f'{module} is not installed; pip install "aemm[{extra}]", or beside aemm-runtime: pip install {module}',
+            name=module,
+        ) from error
+
+
+def _check_file(path: str | Path) -> None:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: there is no such file; aemm export writes one")
+
+
+def _checked_threads(threads: int) -> int:
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, got {threads}; None leaves it to the engine")
+    return threads
+
+
+def _fixed_size(shape: Sequence[Any]) -> tuple[int, int] | None:
+    height, width = shape[-2:]
+    return (height, width) if isinstance(height, int) and isinstance(width, int) else None

@@ -1,0 +1,196 @@
+"""An exported model, applied to images, where there is neither torch nor mmengine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aemm.geometry import PixelConvention
+from aemm.ops.fitting import FitRules
+from aemm.ops.image import warp_image
+from aemm.ops.openvino import OpenVinoFit
+from aemm.records import ImageId, Instances
+from aemm.runtime.contract import rename_outputs
+from aemm.runtime.decoding import DECODINGS, View
+from aemm.runtime.description import DeployedModelError, Description
+from aemm.runtime.engines import Engine, open_engine
+from aemm.runtime.pictures import read_picture
+from aemm.runtime.refiner import Refiner
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """An image brought to its input.
+
+    Attributes:
+        pixels: ``(H, W, 3) uint8``, in the file's order of channels.
+        view: how it was brought there.
+        original: the image itself.
+    """
+
+    pixels: np.ndarray
+    view: View
+    original: np.ndarray
+
+
+class Predictor:
+    """An exported model, applied to images.
+
+    It gives what :class:`aemm.apis.Inferencer` gives with the config and checkpoint that were exported.
+
+    Args:
+        path: the onnx file, or the xml file of an IR.
+        engine: 'onnxruntime' or 'openvino', or an engine of one's own; None = by the ending of the file.
+        providers: of ONNX Runtime, such as 'CUDAExecutionProvider'; the device of OpenVINO.
+        threads: of the CPU; None = as many as the engine thinks right.
+        batch_size: images of one input size that go through the network together.
+        description: takes the place of what the file says of itself, or lacks, as files of others do.
+
+    Attributes:
+        description: what the file says of itself.
+        skeleton: of the keypoints; None where there are none.
+
+    Raises:
+        FileNotFoundError: a file does not exist.
+        DeployedModelError: it cannot be read, or says nothing of itself.
+        ModuleNotFoundError: the engine is not installed.
+
+    Example::
+
+        predictor = Predictor("hourglass.onnx", threads=2)
+        for found in predictor(["holiday.jpg", "party.jpg"]):
+            print(found.keypoints)
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        engine: str | Engine | None = None,
+        providers: Sequence[str] | None = None,
+        threads: int | None = None,
+        batch_size: int = 1,
+        description: Description | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        named = engine is None or isinstance(engine, str)
+        self.engine: Engine = open_engine(path, engine, providers, threads) if named else engine  # type: ignore
+        known = description or self.engine.description
+        if known is None:
+            raise DeployedModelError(
+                f"{path} says nothing of its input, keypoints and rules; export it by aemm export, keep the json file "
+                f"beside it, or pass a description"
+            )
+        self.description = known
+        self.skeleton = known.keypoint_set()
+        self.batch_size = batch_size
+        self._decode = _checked(path, known, self.engine)
+        self._refine: Refiner | None = None
+        if known.refiner is not None:
+            settings: dict[str, Any] = dict(known.refiner)
+            beside = Path(path).with_name(settings.pop("file"))
+            crop_engine = open_engine(beside, engine if isinstance(engine, str) else None, providers, threads)
+            self._refine = Refiner(crop_engine, str(beside), settings)
+
+    def __call__(self, inputs: Iterable[np.ndarray | str | Path]) -> Iterator[Instances]:
+        """What is in every image, in their order.
+
+        Images of one input size go through the network together, up to ``batch_size`` that follow each other.
+
+        Args:
+            inputs: images ``(H, W, 3) uint8`` RGB, or paths of image files.
+
+        Raises:
+            DeployedModelError: a file is no image.
+            ValueError: an array is no RGB image.
+        """
+        lot: list[_Shown] = []
+        for number, given in enumerate(inputs):
+            if isinstance(given, np.ndarray):
+                shown = self._show(given, number)
+            else:
+                shown = self._show(read_picture(given), str(given))
+            if lot and (len(lot) == self.batch_size or lot[0].pixels.shape != shown.pixels.shape):
+                yield from self._run(lot)
+                lot = []
+            lot.append(shown)
+        if lot:
+            yield from self._run(lot)
+
+    def predict(self, image: np.ndarray, image_id: ImageId = 0) -> Instances:
+        """The instances of one image ``(H, W, 3) uint8`` RGB, in its pixels."""
+        return self._run([self._show(image, image_id)])[0]
+
+    def outputs(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        """What the graph gives for one image ``(H, W, 3) uint8`` RGB, each with a leading 1."""
+        return self._outputs([self._show(image, 0)])
+
+    def _show(self, image: np.ndarray, image_id: ImageId) -> _Shown:
+        """An image brought to the input."""
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+            raise ValueError(f"image {image_id} must be (H, W, 3) uint8 RGB, got {image.dtype}{image.shape}")
+        size = (image.shape[0], image.shape[1])
+        convention: PixelConvention = self.description.convention
+        if not self.description.fit:
+            if size[0] % self.description.multiple_of or size[1] % self.description.multiple_of:
+                raise ValueError(
+                    f"image {image_id} must have sides that are multiples of {self.description.multiple_of} pixels, "
+                    f"got {size[1]}x{size[0]}; the model was exported from a config whose test data resize nothing"
+                )
+            pixels, warp = image, np.eye(3)
+        elif "aspect" in self.description.fit:
+            fit = OpenVinoFit(**self.description.fit)
+            pixels, warp = fit.show(image, self.engine.input_size)
+        else:
+            rules = FitRules(**self.description.fit)
+            input_size, warp = rules.views(size)[0]
+            pixels = warp_image(image, warp, input_size, convention=convention)
+        view = View(image_id, size, (pixels.shape[0], pixels.shape[1]), warp, convention)
+        return _Shown(pixels[..., ::-1] if self.description.channels == "BGR" else pixels, view, image)
+
+    def _outputs(self, lot: Sequence[_Shown]) -> dict[str, np.ndarray]:
+        images = np.stack([shown.pixels for shown in lot]).transpose(0, 3, 1, 2)
+        return rename_outputs(self.engine.run(np.ascontiguousarray(images)), self.description)
+
+    def _run(self, lot: Sequence[_Shown]) -> list[Instances]:
+        outputs = self._outputs(lot)
+        found = [self._decode(outputs, b, shown.view) for b, shown in enumerate(lot)]
+        if self._refine is None:
+            return found
+        return [self._refine(people, shown.original) for people, shown in zip(found, lot, strict=True)]
+
+
+def _checked(path: str | Path, description: Description, engine: Engine) -> Any:
+    """What decodes the outputs of a file, once these are there.
+
+    Raises:
+        DeployedModelError: the graph lacks outputs, or the rules are not valid.
+    """
+    if absent := [name for name in description.outputs if name not in engine.outputs]:
+        raise DeployedModelError(
+            f"{path}: its description names the outputs {list(description.outputs)}, but the graph has "
+            f"{list(engine.outputs)} and lacks {absent}; do the files belong together?"
+        )
+    try:
+        return DECODINGS[description.task](description)
+    except (TypeError, KeyError, ValueError) as error:
+        raise DeployedModelError(f"{path}: the rules of its description are not valid: {error}") from error
+
+
+def with_rules(description: Description, **changes: Any) -> Description:
+    """A description with some of its rules changed, such as ``threshold``.
+
+    Args:
+        description: of a file.
+        changes: fields of its rules.
+
+    Raises:
+        ValueError: there is no such rule.
+    """
+    if unknown := sorted(set(changes) - set(description.rules)):
+        raise ValueError(f"rules of task {description.task!r} are {sorted(description.rules)}, got {unknown}")
+    return replace(description, rules={**description.rules, **changes})

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from aemm.export import DeployedNetwork, ExportError, ExportOptions, export_model
+from aemm.export.folding import fold_batch_norms
+from aemm.export.network import find_multiple
+from aemm.export.parity import check_sizes
+from tests.export.small_models import inferencer_of, small_config
+
+
+def test_batch_norms_are_folded_also_where_a_network_runs_twice():
+    inferencer = inferencer_of(small_config(tta=dict(type="TestTimeAugmentation", flip=True)))
+    norms = sum(isinstance(module, nn.BatchNorm2d) for module in inferencer.model.modules())
+    network = DeployedNetwork(inferencer.model, "continuous").eval()
+    image = torch.randint(0, 256, (1, 3, 32, 64)).to(torch.uint8)
+    with torch.no_grad():
+        before = network(image)[3]
+        assert fold_batch_norms(network, image) == norms > 5
+        torch.testing.assert_close(network(image)[3], before)
+
+
+def test_a_batch_norm_that_is_shared_or_read_by_others_stays():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.c = (nn.Conv2d(3, 3, 1) for _ in range(3))
+            self.shared, self.alone, self.read = (nn.BatchNorm2d(3) for _ in range(3))
+
+        def forward(self, x):
+            kept = self.c(x)
+            return self.shared(self.a(x)) + self.shared(self.alone(self.b(x))) + self.read(kept) + kept
+
+    torch.manual_seed(0)
+    net = Net().eval()
+    for norm in (net.shared, net.alone, net.read):
+        norm.running_var.uniform_(0.2, 3)
+    image = torch.randn(1, 3, 4, 4)
+    with torch.no_grad():
+        before = net(image)
+        assert fold_batch_norms(net, image) == 1
+        assert isinstance(net.alone, nn.Identity)
+        torch.testing.assert_close(net(image), before)
+
+
+def test_a_graph_with_sizes_baked_in_is_found(tmp_path):
+    network = DeployedNetwork(inferencer_of(small_config()).model, "continuous").eval()
+
+    class Baked:
+        def run(self, images):
+            with torch.no_grad():
+                found = network(torch.from_numpy(np.resize(images, (2, 3, 32, 48))))
+            return dict(zip(network.names, (value.numpy() for value in found), strict=True))
+
+    with pytest.raises(ExportError, match="sizes were baked into the graph"):
+        check_sizes(network, Baked(), find_multiple(network)[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(format="tflite"), "format must be one of onnx, torch-export, torchscript, openvino, got 'tflite'"),
+        (dict(precision="bf16"), "precision must be 'fp32' or 'fp16'"),
+        (dict(contract="openvino", maps=False), "contract 'openvino' consists of maps"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(options, message):
+    with pytest.raises(ExportError, match=message):
+        ExportOptions(**options)
+
+
+def test_scales_beside_one_are_refused(tmp_path):
+    cfg = small_config()
+    cfg.test_dataloader.dataset.pipeline[0].scales = (2.0, 1.0)
+    inferencer = inferencer_of(cfg)
+    with pytest.raises(ExportError, match=r"looks at one scale, 1, got scales=\[1.0, 2.0\]"):
+        export_model(cfg, inferencer.model, tmp_path / "pose.onnx", ExportOptions())
+
+
+def test_half_precision_keeps_peaks_in_single(tmp_path):
+    network = DeployedNetwork(inferencer_of(small_config()).model, "continuous").eval()
+    image = torch.randint(0, 256, (1, 3, 32, 64)).to(torch.uint8)
+    with torch.no_grad():
+        exact = network(image)[3]
+        network.halve()
+        scores, cells, tags, heatmaps, _ = network(image)
+    assert {scores.dtype, tags.dtype, heatmaps.dtype} == {torch.float32}
+    assert cells.dtype == torch.int64
+    assert 0 < (heatmaps - exact).abs().max() < 1e-2
