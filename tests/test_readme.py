@@ -1,4 +1,4 @@
-"""What README shows works: the example configs load and build, and every command names a file that exists."""
+"""What README and the page on use show works: example configs load and build, and every file that is named exists."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 USE = (ROOT / "docs/use.md").read_text(encoding="utf-8")
 
 
-def example(name: str, page: str = README) -> str:
+def example(name: str, page: str = USE) -> str:
     """The code block that follows the comment `example: <name>`."""
     return re.search(rf"<!-- example: {name} -->\n```\w+\n(.*?)```", page, re.DOTALL).group(1)
 
@@ -39,7 +39,7 @@ def test_the_config_for_own_keypoints_builds_a_model_of_that_many_maps(tmp_path,
     assert maps.tags.shape[1:3] == (5, 1)
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"\b(?:tools|configs|requirements)/[\w./]+\.\w+", README))))
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"\b(?:tools|configs|requirements|docs)/[\w./]+\.\w+", README + USE))))
 def test_every_file_that_readme_names_exists(name):
     assert (ROOT / name).is_file()
 
@@ -55,6 +55,6 @@ def test_every_make_target_that_the_guides_name_exists():
 def test_recipes_go_by_name_in_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict = {}
-    exec(example("names", USE), names)
+    exec(example("names"), names)
     assert names["config"].model.decoder.threshold == 0.2
     assert names["model"].decoder.skeleton.keypoints[0] == "nose"

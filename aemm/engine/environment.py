@@ -72,7 +72,7 @@ def _versions() -> Iterator[tuple[str, str]]:
         if not found:
             yield names[0], f"missing; pip install {names[0]}"
         elif len(found) > 1:
-            yield f"{names[0]} twice", "they overwrite each other's files; see docs/use.md and README, Troubleshooting"
+            yield f"{names[0]} twice", "they overwrite each other's files; see docs/use.md and docs/troubleshooting.md"
 
 
 def _devices() -> Iterator[tuple[str, str]]:
