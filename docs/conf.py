@@ -7,10 +7,10 @@ author = "The aemm authors"
 copyright = "the aemm authors, Apache License 2.0"
 version = release = aemm.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "sphinx_copybutton"]
 exclude_patterns = ["_build/html"]
-html_theme = "alabaster"
-html_theme_options = {"description": "Associative embedding: pose and instance segmentation", "page_width": "1100px"}
+html_theme = "furo"
+html_title = f"aemm {release}"
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
