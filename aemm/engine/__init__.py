@@ -7,7 +7,7 @@ from aemm.engine.checkpoint_hook import CheckpointHook
 from aemm.engine.config import load_config, set_views
 from aemm.engine.config_check import ConfigError, check_config
 from aemm.engine.dump import DumpHook
-from aemm.engine.early_stopping import StopEarlyHook
+from aemm.engine.early_stopping import EarlyStoppingHook, StopEarlyHook
 from aemm.engine.finite import FiniteHook, NonFiniteError, check_finite
 from aemm.engine.launch import (
     build_runner,
@@ -39,6 +39,7 @@ __all__ = [
     "CheckpointHook",
     "ConfigError",
     "DumpHook",
+    "EarlyStoppingHook",
     "EpochBasedTrainLoop",
     "FiniteHook",
     "IterBasedTrainLoop",

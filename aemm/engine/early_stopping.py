@@ -1,17 +1,37 @@
-"""Early stopping as one word of the config: ``early_stopping = 5`` ends a training after five validations in vain."""
+"""Early stopping that outlives a stop of the training, also as one word of the config.
+
+``early_stopping = 5`` ends a training after five validations in vain.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmengine.hooks import EarlyStoppingHook
+from mmengine.hooks import EarlyStoppingHook as EngineHook
 from mmengine.runner import Runner
 
 from aemm.registry import HOOKS
 
 # mmengine waits while `best + min_delta > score`: with 0 a score that stays the same, such as 0, would count as better
 _LEAST_GAIN = 1e-6
+
+
+@HOOKS.register_module()
+class EarlyStoppingHook(EngineHook):
+    """mmengine's with its settings, which takes its place by its name and keeps its count in every checkpoint."""
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Add best figure and count."""
+        kept = checkpoint.setdefault("early_stopping", {})
+        kept[self.monitor] = {"best_score": float(self.best_score), "wait_count": int(self.wait_count)}
+
+    def go_on(self, checkpoint: Mapping[str, Any]) -> bool:
+        """Take the count of the checkpoint that a run goes on from; whether it has one."""
+        kept = checkpoint.get("early_stopping", {}).get(self.monitor)
+        if kept is not None:
+            self.best_score, self.wait_count = kept["best_score"], kept["wait_count"]
+        return kept is not None
 
 
 @HOOKS.register_module()

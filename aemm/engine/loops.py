@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from mmengine.dataset import InfiniteSampler
 from mmengine.runner import EpochBasedTrainLoop as EngineEpochLoop
 from mmengine.runner import IterBasedTrainLoop as EngineIterLoop
 from mmengine.runner import TestLoop as EngineTestLoop
@@ -55,10 +56,7 @@ class EpochBasedTrainLoop(EngineEpochLoop):
 
 @LOOPS.register_module()
 class IterBasedTrainLoop(EngineIterLoop):
-    """mmengine's, which begins with the validation that a stop had cut short.
-
-    It reaches the place to go on from by loading again what was trained on.
-    """
+    """mmengine's, which passes over what was trained on without loading it, and begins with a validation cut short."""
 
     _validation_is_due = False
 
@@ -67,6 +65,8 @@ class IterBasedTrainLoop(EngineIterLoop):
         # mmengine's loop decides on a validation when an iteration has ended; it shall find this one ending
         self._validation_is_due = done > 0
         self._iter = done - self._validation_is_due
+        # mmengine's loop takes as many batches as it has iterations behind it, and one for the validation
+        self.dataloader_iterator = itertools.chain(itertools.repeat(None, done), _endless(self.dataloader, done))
 
     def run_iter(self, data_batch: Sequence[dict]) -> None:
         """Train on a batch, unless it is the one behind which the run stopped."""
@@ -107,6 +107,19 @@ def _unsearched_convolutions() -> Iterator[None]:
         yield
     finally:
         torch.backends.cudnn.benchmark = searched
+
+
+def _endless(loader: DataLoader, done: int) -> Iterator[Any]:
+    """The batches of a loader, one epoch after the other as mmengine counts them, behind those that were trained on."""
+    # an infinite sampler has a length all the same, and knows no epochs
+    epoch, first = (0, done) if isinstance(loader.sampler, InfiniteSampler) else divmod(done, len(loader))
+    while True:
+        sampler = getattr(loader.batch_sampler, "sampler", loader.sampler)
+        if callable(set_epoch := getattr(sampler, "set_epoch", None)):
+            set_epoch(epoch)
+        with passing_over(loader, first) as batches:
+            yield from batches
+        epoch, first = epoch + 1, 0
 
 
 class _Behind:

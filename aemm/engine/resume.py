@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from aemm.engine.checkpoint_files import LAST, CheckpointFiles, named_last
+from aemm.engine.early_stopping import EarlyStoppingHook
 from aemm.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from aemm.engine.run_facts import (
     Settings,
@@ -222,6 +223,9 @@ class ResumableRunner(Runner):
             restore_random_states(self._resumed["meta"]["random"])
         for line in [*differences(facts, self), *self._settings.ignored(self._resumed)]:
             self.logger.warning(f"resumed: {line}")
+        for hook in self.hooks:
+            if isinstance(hook, EarlyStoppingHook) and not hook.go_on(self._resumed):
+                self.logger.warning(f"the checkpoint holds no count of {hook.monitor!r}: early stopping counts anew")
         for line in inexact(self, self._resumed["meta"]):
             self.logger.warning(f"not bit by bit as without the stop: {line}")
         del self._settings, self._resumed

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size
-from mmengine.hooks import EarlyStoppingHook
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop as EngineEpochLoop
 from mmengine.runner import Runner
@@ -167,8 +166,6 @@ def inexact(runner: Runner, meta: Mapping[str, Any]) -> Iterator[str]:
     gathered = meta["iter"] % (runner.cfg.get("optim_wrapper") or {}).get("accumulative_counts", 1)
     if gathered:
         yield f"the gradients of {gathered} iterations that waited for a common step are lost"
-    if any(isinstance(hook, EarlyStoppingHook) for hook in runner.hooks):
-        yield "EarlyStoppingHook counts anew"
     if "run" in meta and meta["run"]["processes"] != get_world_size():
         yield "the number of processes has changed, and with it their random numbers and the order of sums"
     elif (

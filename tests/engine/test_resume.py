@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from aemm.datasets.base import SampleDataset
 from aemm.engine.checkpoint_files import CheckpointFiles
 from aemm.engine.checkpoint_hook import CheckpointHook
 from aemm.engine.resume import choose_start
 from aemm.formats.checkpoint import CheckpointError
 from tests.end_to_end import write_config
+from tests.engine.small_runs import difference, small_runner
+from tests.engine.small_runs import weights as weights_of
 from tests.faults.trials import TINY, one_run, same, start, wait_until
 
 
@@ -296,6 +299,47 @@ def test_iteration_based_training_goes_on_alike(config, tmp_path):
     assert same(weights(tmp_path / "whole", "iter_6.pth"), weights(folder, "iter_6.pth"))
     validated = [line for line in last_start(folder).splitlines() if "Epoch(val)" in line or "Iter(val)" in line]
     assert len(validated) == 2  # the one that a stop behind iteration 4 cut short, and that of iteration 6
+
+
+@pytest.mark.parametrize(("sampler", "done"), [("SeededSampler", 3), ("SeededSampler", 7), ("InfiniteSampler", 7)])
+def test_iteration_based_training_loads_nothing_that_it_has_seen(tmp_path, monkeypatch, sampler, done):
+    loaded, load = [], SampleDataset.__getitem__
+    monkeypatch.setattr(SampleDataset, "__getitem__", lambda self, key: loaded.append(key) or load(self, key))
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # mmengine's, between epochs
+
+    def trained(folder, **options):
+        runner = small_runner(
+            folder,
+            train_cfg=dict(type="IterBasedTrainLoop", max_iters=9, _delete_=True),
+            train_dataloader__sampler=dict(type=sampler, shuffle=True, _delete_=True),
+            param_scheduler=None,
+            default_hooks__checkpoint__by_epoch=False,
+            **options,
+        )
+        runner.train()
+        return weights_of(runner)
+
+    whole = trained(tmp_path / "whole", default_hooks__checkpoint__interval=done)
+    expected, loaded[:] = loaded[4 * done : 36], []
+    rest = trained(tmp_path / "rest", resume=True, load_from=str(tmp_path / "whole" / "run" / f"iter_{done}.pth"))
+    assert loaded == expected
+    assert difference(whole, rest) == 0
+
+
+def test_early_stopping_keeps_its_count(config, tmp_path):
+    stopping = dict(type="EarlyStoppingHook", monitor="sum", rule="greater", patience=2, min_delta=1e9)
+    options = {"custom_hooks": [stopping], "train_cfg.max_epochs": 9}
+    assert one_run(config, tmp_path / "whole", options=options) == 0, output(tmp_path / "whole")
+    kept = [torch.load(path)["early_stopping"]["sum"]["wait_count"] for path in epochs(tmp_path / "whole")]
+    assert kept == [0, 1]  # of epochs 2 and 3, before their validations; the second failure ended it
+    folder = copy_of(tmp_path / "whole", tmp_path / "run", "epoch_2.pth")
+    assert one_run(config, folder, options=options) == 0, output(folder)
+    assert [path.name for path in epochs(folder)] == ["epoch_2.pth", "epoch_3.pth"]
+    assert torch.load(folder / "epoch_3.pth")["early_stopping"]["sum"]["wait_count"] == 1
+
+
+def epochs(folder):
+    return sorted(folder.glob("epoch_?.pth"))
 
 
 def test_a_killed_training_within_an_epoch_loses_that_epoch_alone(unbroken, config, tmp_path):
