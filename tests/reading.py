@@ -25,6 +25,7 @@ _HARMLESS = {
     *("concurrent.futures.ThreadPoolExecutor", "torch.get_num_threads", "torch.set_num_threads", "os.fsdecode"),
     *("os.environ.get", "sys.modules.get", "pycocotools.mask.decode", "ast.parse", "os.path.isfile"),
     *("mmengine.runner.Runner.build_dataloader", "ast.literal_eval", "signal.pthread_sigmask"),
+    *("urllib.parse.parse_qs", "cv2.getNumThreads"),
 }
 
 
@@ -74,13 +75,18 @@ def _reads(call: ast.Call, imported: dict[str, str]) -> bool:
     elif first in imported:
         first = imported[first]
     else:  # a method of something
-        return steps[-1] in _METHODS and not _only_writes(call, 0)
+        return steps[-1] in _METHODS and not _only_writes(call, 0) and _may_open(call, steps[-1])
     if not first:
         return steps[-1] in _BUILTINS and not _only_writes(call, 1)
     name = ".".join([first, *steps])
     return (
         not name.startswith(("aemm.", "tests.")) and name not in _HARMLESS and bool(_READS.search(name.rsplit(".")[-1]))
     )
+
+
+def _may_open(call: ast.Call, method: str) -> bool:
+    """Whether a method called ``open`` is that of a path, which takes a mode first, if anything."""
+    return method != "open" or not call.args or isinstance(call.args[0], ast.Constant)
 
 
 def _only_writes(call: ast.Call, position: int) -> bool:

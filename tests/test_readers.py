@@ -25,6 +25,7 @@ from aemm.engine import ConfigError
 from aemm.engine.checkpoint_files import CheckpointFiles
 from aemm.engine.config_file import read_config
 from aemm.engine.resume import newest_whole
+from aemm.engine.runs import NUMBERS, find_run
 from aemm.formats import (
     AnnotationError,
     UnreadableImageError,
@@ -37,12 +38,18 @@ from aemm.formats import (
     voc,
 )
 from aemm.formats.checkpoint import CheckpointError, read_checkpoint
+from aemm.formats.downloads import check_hash
+from aemm.formats.labels import coco_points, cvat, label_studio, labelme, yolo
 from aemm.formats.mpii_mat import read_groups
 from aemm.formats.png import read_indices
 from aemm.formats.results import read_results
+from aemm.formats.scalars import read_history
 from aemm.formats.segmentation import MAX_NUMBERS, MAX_OUTLINE
 from aemm.formats.voc import VocFiles, read_sbd
 from aemm.records import DatasetInfo
+from aemm.runtime.description import DeployedModelError
+from aemm.runtime.engines import description_beside
+from aemm.runtime.pictures import read_picture
 from aemm.skeletons import build_skeleton
 from tests.annotations import person, person_file, write
 from tests.drawn_files import encoded, png_part
@@ -122,6 +129,24 @@ def _counted(path):
         raise ValueError
 
 
+def _described(path):
+    os.replace(path, "model.onnx.json")
+    description_beside("model.onnx")
+
+
+def _curves(path):
+    os.makedirs("start/vis_data", exist_ok=True)
+    os.replace(path, "start/vis_data/scalars.json")
+    if not read_history("."):
+        raise ValueError
+
+
+def _reported(path):
+    os.makedirs("report", exist_ok=True)
+    os.replace(path, f"report/{NUMBERS}")
+    find_run("report")
+
+
 # for each row of the table: readers, and the error that it states
 READERS = {
     "annotations": [
@@ -141,6 +166,14 @@ READERS = {
     "checkpoints": [(read_checkpoint, CheckpointError)],
     "the note which checkpoint is the newest": [(_note, CheckpointError)],
     "configs in YAML or json": [(_data_config, ConfigError)],
+    "labels of labelme": [(read, AnnotationError) for read in (labelme.read, label_studio.read, coco_points.read)],
+    "labels of CVAT": [(cvat.read, AnnotationError)],
+    "labels of YOLO": [(yolo.read, AnnotationError)],
+    "descriptions of exported models": [(_described, DeployedModelError)],
+    "images for exported models": [(read_picture, DeployedModelError)],
+    "curves of a training": [(_curves, ValueError)],
+    "figures of a report": [(_reported, FileNotFoundError)],
+    "downloads": [(lambda path: check_hash(Path(path), "0" * 64, ""), CheckpointError)],
     "list of groups for `mpii_to_coco.py`": [(lambda path: CONVERTER["read_val_list"](Path(path)), ValueError)],
     "sizes of images for `mpii_to_coco.py`": [(_counted, ValueError)],
 }
@@ -188,7 +221,7 @@ def test_no_file_runs_code_and_each_gets_the_stated_error(title, tmp_path, monke
     monkeypatch.chdir(tmp_path)
     row = next(row for row in _rows("What is read from outside") if row[0].startswith(title))
     for read, error in READERS[title]:
-        assert error.__name__ in row[2] or title.startswith(("sizes", "the note"))
+        assert error.__name__ in row[2] or title.startswith(("sizes", "the note", "curves"))
         for name, payload in PAYLOADS.items():
             for ending in ENDINGS:
                 path = tmp_path / f"file{ending}"
@@ -218,8 +251,8 @@ def test_the_payloads_run_where_they_are_trusted(tmp_path, monkeypatch):
 def _limits():
     """Names and values of the limits in the code."""
     for folder in ("formats", "apis"):
-        for path in (ROOT / "aemm" / folder).glob("*.py"):
-            module = import_module(f"aemm.{folder}.{path.stem}")
+        for path in (ROOT / "aemm" / folder).rglob("*.py"):
+            module = import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
             for name in re.findall(r"^(_?MAX_[A-Z]+) = ", path.read_text(), re.MULTILINE):
                 yield f"{module.__name__}.{name}", getattr(module, name)
 

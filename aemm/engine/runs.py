@@ -46,7 +46,7 @@ def _reported(folder: Path) -> Path:
     try:
         (own,) = json.loads((folder / NUMBERS).read_text(encoding="utf-8")).values()
         return Path(own["checkpoint"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FileNotFoundError(
             f"{folder / NUMBERS} does not tell of one run; name the work dir of each training"
         ) from error
@@ -57,7 +57,7 @@ def _checkpoint(folder: Path) -> Path:
     if best:
         return best[-1]
     note = folder / "last_checkpoint"
-    last = folder / Path(note.read_text(encoding="utf-8").strip()).name if note.is_file() else note
+    last = folder / Path(note.read_text(encoding="utf-8", errors="replace").strip()).name if note.is_file() else note
     if not last.is_file():
         raise FileNotFoundError(f"{folder} holds no checkpoint, neither best_*.pth nor the one that {note.name} names")
     return last

@@ -68,7 +68,7 @@ def _row(line: str) -> dict[str, Any] | None:
     """One line with a step; None where it is none."""
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     fine = isinstance(row, dict) and isinstance(row.get("step"), int) and not isinstance(row["step"], bool)
     return row if fine else None
