@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io import loadmat, savemat
+from scipy.io import savemat
 
+from aemm.formats.matlab import entries, load_mat, number
 from aemm.ops.boxes import head_sizes
 from aemm.records import Group, Instances, Truth
 from aemm.skeletons import SKELETONS, Skeleton
@@ -46,45 +47,6 @@ class MpiiPerson:
     faulty_points: int = 0
 
 
-def load_mat(path: str | Path, squeeze: bool = True) -> dict[str, Any]:
-    """The variables of a ``.mat`` file; structs become objects.
-
-    Args:
-        path: of the file.
-        squeeze: single elements lose their array, which cells of cells do not survive.
-
-    Raises:
-        ValueError: the file is missing or not a MATLAB file.
-    """
-    try:
-        content = loadmat(str(path), struct_as_record=False, squeeze_me=squeeze)
-    except MemoryError:
-        raise
-    except Exception as error:  # bytes of a stranger: scipy raises whatever it stumbles over
-        reason = str(error) or type(error).__name__
-        raise ValueError(f"{path} cannot be read as a MATLAB file (up to version 7.2): {reason}") from error
-    return {name: value for name, value in content.items() if not name.startswith("__")}
-
-
-def entries(value: Any) -> list[Any]:
-    """The elements of a struct or cell array, which a file may also hold empty, alone or not at all."""
-    if value is None:
-        return []
-    return list(value.ravel()) if isinstance(value, np.ndarray) else [value]
-
-
-def number(value: Any) -> float | None:
-    """A number that a file may hold as number, text, array of one, or empty.
-
-    >>> number("1"), number(np.array([])), number(3)
-    (1.0, None, 3.0)
-    """
-    found = np.asarray(value).ravel()
-    if not found.size or found[0] is None or found[0] == "":
-        return None
-    return float(found[0])
-
-
 def _numbers(record: Any, names: str) -> list[float] | None:
     """The named fields as numbers, or None if one is missing."""
     found = [number(getattr(record, name, None)) for name in names.split()]
@@ -99,7 +61,7 @@ def read_person(record: Any) -> MpiiPerson:
     for part in entries(getattr(record, "annopoints", None)):
         for point in entries(getattr(part, "point", None)):
             place = _numbers(point, "id x y")
-            if place is None or not 0 <= place[0] < len(MPII):
+            if place is None or place[0] not in range(len(MPII)):
                 person.faulty_points += 1
                 continue
             k = int(place[0])
@@ -138,8 +100,26 @@ def read_groups(path: str | Path) -> list[list[MpiiPerson]]:
     for value in load_mat(path).values():
         groups = entries(value)
         if groups and hasattr(groups[0], "annorect"):
-            return [[read_person(record) for record in entries(group.annorect)] for group in groups]
+            return [_read_people(path, n, group.annorect) for n, group in enumerate(groups, 1)]
     raise ValueError(f"{path} holds no struct array with a field 'annorect', as MPII annotations and submissions do")
+
+
+def _read_people(path: str | Path, number_of_group: int, records: Any) -> list[MpiiPerson]:
+    """The people of one group.
+
+    Raises:
+        ValueError: it holds something else.
+    """
+    people = []
+    for n, record in enumerate(entries(records), 1):
+        where = f"{path}: annorect({n}) of group {number_of_group}"
+        if not hasattr(record, "_fieldnames"):
+            raise ValueError(f"{where} must be a struct, got {record!r:.80}")
+        try:
+            people.append(read_person(record))
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
+    return people
 
 
 def read_truths(path: str | Path) -> list[Truth]:

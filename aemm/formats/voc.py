@@ -9,8 +9,9 @@ from typing import NamedTuple
 import mmengine.fileio as fileio
 import numpy as np
 
+from aemm.formats.classes import VOC_CLASSES
 from aemm.formats.files import AnnotationError
-from aemm.formats.mpii_mat import load_mat
+from aemm.formats.matlab import load_mat
 from aemm.formats.paths import UnreadableImageError, resolve_inside
 from aemm.formats.png import index_fault, read_indices, read_png_header
 
@@ -77,15 +78,18 @@ def read_sbd(path: str) -> VocMasks:
     """
     try:
         with fileio.get_local_path(path) as local:
-            truth = load_mat(local)["GTinst"]
-        objects, categories = np.asarray(truth.Segmentation), np.atleast_1d(truth.Categories)
-        if objects.ndim != 2 or objects.dtype.kind not in "uif" or categories.dtype.kind not in "uif":
-            raise ValueError(f"Segmentation is {objects.dtype} {objects.shape}, expected numbers by row and column")
-    except (OSError, KeyError, ValueError, AttributeError) as error:
+            truth = load_mat(local).get("GTinst")
+    except (OSError, ValueError) as error:
         raise UnreadableImageError(f"{path} is no instance file of SBD (a struct GTinst): {error}") from error
+    objects = np.asarray(getattr(truth, "Segmentation", None))
+    categories = np.asarray(getattr(truth, "Categories", None)).ravel()
+    if objects.ndim != 2 or objects.dtype.kind not in "uif" or categories.dtype.kind not in "uif":
+        raise UnreadableImageError(f"{path} is no instance file of SBD: GTinst needs Segmentation and Categories")
     numbers = np.setdiff1d(objects, [0, VOID])
     if len(numbers) and numbers.max() > len(categories):
         raise UnreadableImageError(f"{path} has an instance {numbers.max()}, but {len(categories)} categories")
+    if not all(1 <= category <= len(VOC_CLASSES) for category in categories.tolist()):
+        raise UnreadableImageError(f"{path} has the categories {categories.tolist()}, expected 1 to {len(VOC_CLASSES)}")
     masks = objects == numbers[:, None, None]
     return VocMasks(masks, categories[numbers.astype(int) - 1].astype(np.int64) - 1, objects == VOID)
 

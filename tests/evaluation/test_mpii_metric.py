@@ -9,7 +9,8 @@ from scipy.io import loadmat, savemat
 
 from aemm.evaluation.functional.pckh import inside_group
 from aemm.evaluation.mpii_metric import MpiiMetric
-from aemm.formats.mpii_mat import number, read_submission, read_truths, write_submission
+from aemm.formats.matlab import number
+from aemm.formats.mpii_mat import read_submission, read_truths, write_submission
 from aemm.records import DatasetInfo, Group, Truth
 from aemm.registry import METRICS
 from aemm.skeletons import SKELETONS, build_skeleton

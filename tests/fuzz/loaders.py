@@ -1,12 +1,8 @@
-"""Inputs of every loader, broken at random: each loads right, or ends in the error that is documented for it."""
+"""Inputs of every data set, broken at random, and what is to hold of those that load."""
 
 from __future__ import annotations
 
-import copy
 import json
-import logging
-import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 from hypothesis import strategies as st
-from mmengine.logging import MMLogger
 from PIL import Image
+from scipy.io import savemat
 
 from aemm.datasets import (
     AnnotationError,
@@ -26,56 +22,17 @@ from aemm.datasets import (
     MpiiGroupDataset,
     VocInstanceDataset,
 )
-from aemm.engine.config_check import ConfigError, config_faults
 from aemm.evaluation import CocoInstanceMetric, CocoMetric
 from aemm.formats import UnreadableImageError
 from aemm.formats.coco import describe_set
 from aemm.formats.files import write_json
-from aemm.formats.labels import coco_points, cvat, label_studio, labelme, write_labelled, yolo
 from aemm.records import Instances, Truth
 from aemm.skeletons import SKELETONS, build_skeleton
 from tests.annotations import NAMES, nobody, person, person_file, write
-from tests.label_files import WRITERS, draw_scene
+from tests.fuzz.mutation import Draw, mutate
 from tests.pairs import measured
 
 OF_FILES = (AnnotationError, UnreadableImageError, FileNotFoundError)
-ODD: list[Any] = [
-    *(None, True, False, 0, 1, 2, -1, 3, 7, 10**9, 10**400, 0.5, 1.0, -0.0, 1e-320, 1e308),
-    *(float("nan"), float("inf"), "", "0", "1", "person", "nose", "a\0b", "../1.png", "1.png", "\ud800", "x" * 500),
-    *([], [[]], [None], [0, 0], [1.5] * 6, [5, 5, 20, 30], ["a", "b"], [[1, 1, 9, 1, 9, 9]], [[0, 0, 1e6, 1e6]]),
-    *({}, {"a": 1}, {"size": [40, 50], "counts": [2000]}, {"size": [40, 50], "counts": "0"}, {"counts": []}),
-]
-Draw = Callable[[st.SearchStrategy[Any]], Any]
-
-
-def mutate(data: Any, draw: Draw) -> Any:
-    """The data with one to three places replaced, left out, doubled or exchanged."""
-    data = copy.deepcopy(data)
-    for _ in range(draw(st.integers(1, 3))):
-        node = data
-        while True:
-            keys = list(node) if isinstance(node, dict) else list(range(len(node)))
-            if not keys:
-                break
-            key = draw(st.sampled_from(keys))
-            if isinstance(node[key], dict | list) and node[key] and draw(st.integers(0, 3)):
-                node = node[key]
-                continue
-            _change(node, key, draw)
-            break
-    return data
-
-
-def _change(node: Any, key: Any, draw: Draw) -> None:
-    how = draw(st.sampled_from(["replace", "replace", "replace", "delete", "double", "text"]))
-    if how == "replace":
-        node[key] = copy.deepcopy(draw(st.sampled_from(ODD)))
-    elif how == "delete":
-        del node[key]
-    elif how == "double" and isinstance(node, list):
-        node.insert(draw(st.integers(0, len(node))), copy.deepcopy(node[key]))
-    else:
-        node[key] = str(node[key]) if draw(st.booleans()) else [node[key]]
 
 
 def _people() -> dict[str, Any]:
@@ -115,7 +72,7 @@ def perfect(truth: Truth) -> Instances:
     return Instances(truth.image_id, truth.image_size, scores, keypoints=truth.keypoints[keep], keypoint_scores=shown)
 
 
-def _check_perfect(metric: Any, dataset: Any, truths: list[Truth]) -> None:
+def check_perfect(metric: Any, dataset: Any, truths: list[Truth]) -> None:
     if any(len(perfect(truth)) for truth in truths if not truth.withheld):
         figures = measured(metric, dataset.metainfo, [(truth, perfect(truth)) for truth in truths])
         (ap,) = (value for name, value in figures.items() if name.endswith("/AP"))
@@ -151,7 +108,7 @@ def load_keypoints(folder: Path, draw: Draw, kind: Any = CocoPoseDataset) -> Non
         dataset = kind("people.json", "", str(folder), test_mode=test_mode, **options)
         samples = [dataset[n] for n in range(len(dataset))]
     truths = [sample.truth for sample in samples]
-    _check_perfect(CocoMetric(), dataset, truths)
+    check_perfect(CocoMetric(), dataset, truths)
     _check_written(folder, dataset, truths)
 
 
@@ -170,7 +127,7 @@ def load_instances(folder: Path, draw: Draw) -> None:
     for test_mode in (False, True):
         dataset = CocoInstanceDataset("people.json", "", str(folder), test_mode=test_mode)
         samples = [dataset[n] for n in range(len(dataset))]
-    _check_perfect(CocoInstanceMetric(), dataset, [sample.truth for sample in samples])
+    check_perfect(CocoInstanceMetric(), dataset, [sample.truth for sample in samples])
 
 
 def load_mpii(folder: Path, draw: Draw) -> None:
@@ -205,7 +162,17 @@ def load_voc(folder: Path, draw: Draw) -> None:
     for _ in range(draw(st.integers(1, 4))):
         content[draw(st.integers(0, len(content) - 1))] = draw(st.integers(0, 255))
     (folder / victim).write_bytes(content[: draw(st.integers(0, len(content)))] if draw(st.booleans()) else content)
-    dataset = VocInstanceDataset(str(folder), ["list.txt"], test_mode=True)
+    if draw(st.booleans()):
+        (folder / "SegmentationObject/one.png").unlink()
+        truth = {"Segmentation": objects, "Categories": np.array([[draw(st.sampled_from([12, 12, 12, 0, 21, 1.5]))]])}
+        if not draw(st.integers(0, 4)):
+            truth[draw(st.sampled_from(list(truth)))] = draw(st.sampled_from(["text", 1.0, [], [[1, 2], [3, 4]]]))
+        savemat(folder / "one.mat", {"GTinst": truth}, do_compression=False)
+        content = bytearray((folder / "one.mat").read_bytes())
+        for _ in range(draw(st.integers(0, 2))):
+            content[draw(st.integers(0, len(content) - 1))] = draw(st.integers(0, 255))
+        (folder / "one.mat").write_bytes(content)
+    dataset = VocInstanceDataset(str(folder), ["list.txt"], sbd_dir="", test_mode=True)
     assert dataset[0].image.shape == (20, 30, 3)
 
 
@@ -216,76 +183,3 @@ def load_skeleton(folder: Path, draw: Draw) -> None:
     built = build_skeleton(definition)
     assert build_skeleton(json.loads(json.dumps(built.to_dict()))) == built
     assert replace(build_skeleton(str(folder / "own.json")), name=built.name) == built
-
-
-_READERS = {"yolo-pose": yolo, "labelme": labelme, "label-studio": label_studio, "coco-points": coco_points}
-
-
-def load_labels(folder: Path, draw: Draw) -> None:
-    """The file of a labelling tool, whose content is changed place by place, or byte by byte."""
-    name = draw(st.sampled_from(list(WRITERS)))
-    source = WRITERS[name](folder, draw_scene(np.random.default_rng(0), images=1))
-    victims = [path for path in sorted(folder.rglob("*")) if path.suffix in (".json", ".yaml", ".xml", ".txt")]
-    victim = draw(st.sampled_from(victims))
-    if victim.suffix == ".json" and draw(st.integers(0, 5)):
-        victim.write_text(json.dumps(mutate(json.loads(victim.read_text()), draw)))
-    else:
-        content = bytearray(victim.read_bytes())
-        letters = st.sampled_from(b"0123456789.-;, <>'x") if draw(st.integers(0, 3)) else st.integers(0, 255)
-        for _ in range(draw(st.integers(1, 4))):
-            content[draw(st.integers(0, len(content) - 1))] = draw(letters)
-        victim.write_bytes(content)
-    found = _READERS.get(name, cvat).read(str(source))
-    if not any(thing.points for image in found.images for thing in image.objects):
-        return
-    for file in write_labelled(found, str(folder / "out")):
-        dataset = CocoPoseDataset(file.ann_file, file.img_dir, skeleton=file.skeleton_file, test_mode=True)
-        _check_perfect(CocoMetric(), dataset, [dataset[n].truth for n in range(len(dataset))])
-
-
-CONFIG = {
-    "model": {"type": "Embedder", "backbone": {"type": "HourglassAE", "stacks": 1}, "head": {"type": "AEHead"}},
-    "train_dataloader": {"batch_size": 2, "dataset": {"type": "SyntheticPoseDataset", "length": 2, "pipeline": []}},
-    "val_evaluator": [{"type": "CocoMetric"}],
-    "custom_hooks": [{"type": "DumpHook", "path": "a.json"}],
-    "train_cfg": {"max_epochs": 1},
-}
-
-
-def load_config(folder: Path, draw: Draw) -> None:
-    """The dict of a config; its faults come as a list."""
-    for fault in config_faults(mutate(CONFIG, draw)):
-        assert isinstance(fault, str)
-
-
-LOADERS: dict[str, tuple[Callable[[Path, Draw], None], tuple[type[Exception], ...]]] = {
-    "keypoints": (load_keypoints, OF_FILES),
-    "instances": (load_instances, OF_FILES),
-    "mpii": (load_mpii, OF_FILES),
-    "crowdpose": (load_crowdpose, OF_FILES),
-    "voc": (load_voc, OF_FILES),
-    "labels": (load_labels, OF_FILES),
-    "skeleton": (load_skeleton, (ValueError,)),
-    "config": (load_config, (ConfigError,)),
-}
-
-
-def attempt(name: str, folder: Path, draw: Draw) -> bool:
-    """Break an input and load it; whether it loaded.
-
-    Raises:
-        Exception: any but those that are documented.
-    """
-    load, documented = LOADERS[name]
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        load(folder, draw)
-    except documented:
-        return False
-    finally:
-        logger.setLevel(level)
-    return True

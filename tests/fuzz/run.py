@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import hypothesis
 from hypothesis import strategies as st
 
-from tests.fuzz.loaders import LOADERS, attempt
+from tests.fuzz.attempts import LOADERS, attempt
 
 
 def fuzz(name: str, count: int, seed: int) -> Counter[str]:

@@ -4,9 +4,10 @@ hypothesis = pytest.importorskip("hypothesis", reason="fuzzing needs hypothesis:
 
 from hypothesis import strategies as st  # noqa: E402
 
-from tests.fuzz.loaders import LOADERS, attempt  # noqa: E402
+from tests.fuzz.attempts import LOADERS, attempt  # noqa: E402
 
-COUNTS = dict(keypoints=90, instances=40, mpii=40, crowdpose=30, voc=30, labels=60, skeleton=40, config=30)
+COUNTS = dict(keypoints=90, instances=40, mpii=40, crowdpose=30, voc=30, labels=50, matlab=40, skeleton=40, config=30)
+COUNTS["config file"] = 15
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -29,16 +29,8 @@ from PIL import Image
 from aemm.cli.outcome import ExitCode, run
 from aemm.engine.outputs import check_folder
 from aemm.formats.files import write_json
-from aemm.formats.mpii_mat import (
-    FIRST_PIXEL,
-    MPII,
-    MpiiPerson,
-    entries,
-    group_extent,
-    load_mat,
-    number,
-    read_person,
-)
+from aemm.formats.matlab import entries, load_mat, number
+from aemm.formats.mpii_mat import FIRST_PIXEL, MPII, MpiiPerson, group_extent, read_person
 from aemm.ops.boxes import body_box
 
 _LIST_TOLERANCE = 1.0  # pixels; rectangles in lists may be rounded

@@ -13,11 +13,12 @@ from aemm.cli.outcome import ExitCode
 from aemm.datasets import CocoPoseDataset
 from aemm.evaluation import CocoMetric
 from aemm.skeletons import build_skeleton
-from tests.fuzz.loaders import perfect
 from tests.label_files import KEYPOINTS, KIND, OF_SLEAP_IO, WRITERS, Shot, draw_images, draw_scene
 from tests.pairs import measured
 
 hypothesis = pytest.importorskip("hypothesis", reason="needs hypothesis: pip install -r requirements/tests.txt")
+
+from tests.fuzz.loaders import perfect  # noqa: E402
 
 
 def convert(name, source, out, *words):
