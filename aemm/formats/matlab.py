@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.io import loadmat
+
+from aemm.formats.matlab_check import check_matlab
 
 
 def load_mat(path: str | Path, squeeze: bool = True) -> dict[str, Any]:
@@ -21,7 +24,9 @@ def load_mat(path: str | Path, squeeze: bool = True) -> dict[str, Any]:
         ValueError: the file is missing or not a MATLAB file.
     """
     try:
-        content = loadmat(str(path), struct_as_record=False, squeeze_me=squeeze)
+        data = Path(path).read_bytes()
+        check_matlab(data)
+        content = loadmat(BytesIO(data), struct_as_record=False, squeeze_me=squeeze)
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
     except Exception as error:  # a damaged file makes the reader raise anything, for want of memory too
