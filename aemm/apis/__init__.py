@@ -2,7 +2,7 @@
 
 from aemm.apis.account import Account, LeftOut
 from aemm.apis.inferencer import Inferencer
-from aemm.apis.inputs import find_sources, read_inputs
+from aemm.apis.inputs import count_images, find_sources, read_inputs
 from aemm.apis.outputs import open_results, to_plain
 from aemm.apis.predict import predict_all
 from aemm.apis.recipes import get_config, get_model
@@ -11,6 +11,7 @@ __all__ = [
     "Account",
     "Inferencer",
     "LeftOut",
+    "count_images",
     "find_sources",
     "get_config",
     "get_model",

@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+import threading
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from copy import deepcopy
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.config import Config
+from torch import Tensor
 
 from aemm.apis.account import Account
-from aemm.apis.inputs import Input, find_sources
+from aemm.apis.inputs import Input, Shot, find_sources
 from aemm.apis.outputs import Pictures
+from aemm.apis.pipeline import Behind, Pipeline, gather_alike, put_in_order
 from aemm.datasets import collate
-from aemm.engine import check_finite, load_config, load_weights, set_views
+from aemm.engine import UNTHINNED, Speed, Thinning, check_finite, load_config, load_weights, prepare_model, set_views
 from aemm.engine.published import PUBLISHED, weights_or_published
 from aemm.ops.masks import decode_masks
 from aemm.records import DatasetInfo
 from aemm.registry import MODELS, TRANSFORMS
 from aemm.skeletons import Skeleton
-from aemm.structures import Batch, ImageId, Instances, Sample
+from aemm.structures import Batch, ImageId, Instances, Maps, Sample
 from aemm.visualization import draw_masks, draw_pose
+
+_GATHERED = 4  # batches whose images are kept at most until those of one size fill one
+_READY = 4  # pictures that wait to be written
+
+
+@dataclass
+class _Job:
+    """An image on its way through the steps."""
+
+    number: int
+    shot: Shot
+    sample: Sample
+    found: Instances | None = None
 
 
 class Inferencer:
@@ -35,6 +54,13 @@ class Inferencer:
         device: by default the first GPU, or the CPU where there is none.
         scales: at which every image is seen, such as (2, 1, 0.5); by default those of the config.
         flip: whether its mirror image is seen, too; by default as the config says.
+        batch_size: images of one size that go through the network together.
+        half: run the network in 16 bits, see :class:`aemm.engine.Speed`, as for the next three.
+        compile: compile it; or options of ``torch.compile``.
+        fuse: fold its batch norms into its convolutions.
+        channels_last: images and weights as NHWC in memory; by default as the config says.
+        thinning: what leaves the result, see :class:`aemm.engine.Thinning`; None = nothing does.
+        overlap: read, run the network, group, draw and write at the same time, each in threads of its own.
 
     Attributes:
         model: in evaluation mode, on the device.
@@ -44,7 +70,8 @@ class Inferencer:
     Raises:
         FileNotFoundError: a file does not exist.
         CheckpointError: the checkpoint cannot be read safely, or was made by another model.
-        ConfigError: the config has faults, or the model cannot be tested at these scales or mirrored.
+        ConfigError: the config has faults, the model cannot be tested at these scales or mirrored, or a switch cannot
+            do what it says.
         NonFiniteError: its weights are NaN or infinite.
 
     Example::
@@ -61,19 +88,32 @@ class Inferencer:
         device: str | torch.device | None = None,
         scales: Sequence[float] | None = None,
         flip: bool | None = None,
+        batch_size: int = 1,
+        half: bool = False,
+        compile: bool | dict[str, Any] = False,
+        fuse: bool = False,
+        channels_last: bool | None = None,
+        thinning: Thinning | None = Thinning(),  # noqa: B008 - it cannot be changed
+        overlap: bool = True,
     ) -> None:
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1 image, got {batch_size!r}")
+        speed = Speed(half, compile, fuse, channels_last)
         cfg = deepcopy(config) if isinstance(config, Config) else load_config(str(config))
         set_views(cfg, scales, flip)
+        self.batch_size, self.overlap = batch_size, overlap
         self.pipeline = [TRANSFORMS.build(step) for step in cfg.test_dataloader.dataset.get("pipeline", ())]
         self.model = MODELS.build(cfg.model)
         if checkpoint is not None:
             load_weights(self.model, weights_or_published(str(cfg.filename or "this config"), str(checkpoint)))
         check_finite(self.model, str(checkpoint or "the model"))
         self.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
+        prepare_model(self.model, speed, thinning or UNTHINNED)
         self.skeleton: Skeleton | None = getattr(self.model.decoder, "skeleton", None)
         count = getattr(self.model.decoder, "num_classes", 1)
         names = ("person",) if self.skeleton else tuple(f"class {label}" for label in range(count))
         self.info = DatasetInfo("predictions", self.skeleton, names, tuple(range(1, len(names) + 1)))
+        self._turn = threading.Lock()
 
     def __call__(
         self,
@@ -82,14 +122,16 @@ class Inferencer:
         threshold: float = 0.1,
         account: Account | None = None,
     ) -> Generator[Instances, None, None]:
-        """What is in every image, one after the other as they are read.
+        """What is in every image, one after the other in the order of the inputs.
 
-        Postprocessors begin anew with every call; what they remember goes from image to image.
+        Postprocessors begin anew with every call; what they remember goes from image to image. While a result is
+        looked at, later images are read and the network sees them.
 
         Args:
             inputs: see :func:`aemm.apis.inputs.find_sources`.
-            out_dir: draw what is found into this folder, see :class:`aemm.apis.outputs.Pictures`.
-            threshold: keypoints below it are not drawn.
+            out_dir: draw what is found into this folder, see :class:`aemm.apis.outputs.Pictures`. All pictures are
+                there when the last result has been taken.
+            threshold: instances and keypoints below it are not drawn.
             account: lists what cannot be read; None = the first such input raises its error.
 
         Raises:
@@ -98,29 +140,78 @@ class Inferencer:
             ValueError: an array is no RGB image, a file is neither image nor video, or a folder holds none.
         """
         self.model.reset()
-        pictures = None if out_dir is None else Pictures(out_dir)
-        try:
-            for source in find_sources(inputs, account or Account(strict=True), skip=out_dir):
-                for image_id, image in source:
-                    found = self.predict(image, image_id)
-                    if pictures is not None:
-                        pictures.write(source, image_id, self.draw(image, found, threshold))
-                    yield found
-        finally:
-            if pictures is not None:
-                pictures.close()
+        account = account or Account(strict=True)
+        with ExitStack() as stack:
+            write = None
+            if out_dir is not None:
+                pictures = Pictures(out_dir)
+                stack.callback(pictures.close)
+                write = Behind(pictures.write, _READY, self.overlap)
+                stack.callback(write.close)
+            steps = stack.enter_context(Pipeline(self.overlap))
+            jobs = self._read(inputs, account, out_dir)
+            for job, picture in self._steps(steps, jobs, None if write is None else threshold):
+                shot, found = job.shot, job.found
+                if write is not None:
+                    write(shot.source, shot.image_id, picture, shot.number)
+                assert found is not None
+                yield found
+                shot.source.count()
+
+    def _read(self, inputs: Input | Iterable[Input], account: Account, skip: str | Path | None) -> Iterator[_Job]:
+        shots = chain.from_iterable(source.shots() for source in find_sources(inputs, account, skip=skip))
+        for number, shot in enumerate(shots):
+            yield _Job(number, shot, self._prepare(shot.image, shot.image_id))
+
+    def _steps(
+        self, steps: Pipeline, jobs: Iterable[_Job], threshold: float | None
+    ) -> Iterator[tuple[_Job, np.ndarray | None]]:
+        """Jobs that are done, and their pictures if there is a threshold for them."""
+        read = steps.ahead(jobs, self.batch_size)
+        # two workers: while the network has the images of one, the other groups
+        batches = gather_alike(read, _size, self.batch_size, _GATHERED * self.batch_size)
+        seen = steps.in_order(self._look, batches, workers=2)
+        done = put_in_order(chain.from_iterable(seen), lambda job: job.number)
+        return steps.ahead(self._finish(done, threshold), 1)
+
+    def _look(self, jobs: list[_Job]) -> list[_Job]:
+        for job, found in zip(jobs, self.detect([job.sample for job in jobs]), strict=True):
+            job.found = found
+        return jobs
+
+    def _finish(self, jobs: Iterable[_Job], threshold: float | None) -> Iterator[tuple[_Job, np.ndarray | None]]:
+        for job in jobs:
+            assert job.found is not None
+            (job.found,) = self.model.postprocess([job.found], [job.shot.image])
+            yield job, None if threshold is None else self.draw(job.shot.image, job.found, threshold)
 
     @torch.no_grad()
+    def detect(self, samples: Sequence[Sample]) -> list[Instances]:
+        """What is in images of one size, before the postprocessors; several threads may call it.
+
+        Args:
+            samples: after the pipeline.
+        """
+        batch = self.model.data_preprocessor(collate(samples))["batch"]
+        return self.model.tta.predict(self._network, self.model.decoder, batch)
+
+    def _network(self, image: Tensor) -> Maps:
+        with self._turn:
+            return self.model.network(image)
+
+    def _prepare(self, image: np.ndarray, image_id: ImageId) -> Sample:
+        sample = Sample(image, image_id, image.shape[:2], original=image, skeleton=self.skeleton)
+        for step in self.pipeline:
+            sample = step(sample)
+        return sample
+
     def predict(self, image: np.ndarray, image_id: ImageId = 0) -> Instances:
         """The instances of one image ``(H, W, 3) uint8`` RGB, in its pixels."""
-        return self.model.test_step(self.batch(image, image_id))[0]
+        return self.model.postprocess(self.detect([self._prepare(image, image_id)]), [image])[0]
 
     def batch(self, image: np.ndarray, image_id: ImageId = 0) -> Batch:
         """One image ``(H, W, 3) uint8`` RGB as the test data bring it to the model."""
-        sample: Any = Sample(image, image_id, image.shape[:2], original=image, skeleton=self.skeleton)
-        for step in self.pipeline:
-            sample = step(sample)
-        return collate([sample])
+        return collate([self._prepare(image, image_id)])
 
     def draw(self, image: np.ndarray, found: Instances, threshold: float = 0.1) -> np.ndarray:
         """Masks and poses over the image that they were found in.
@@ -128,11 +219,18 @@ class Inferencer:
         Args:
             image: ``(H, W, 3) uint8`` RGB.
             found: in it.
-            threshold: keypoints below it are left out.
+            threshold: instances and keypoints below it are left out.
         """
-        picture = image.copy()
+        picture, found = image.copy(), found[found.scores >= threshold]
         if found.masks is not None:
             picture = draw_masks(picture, decode_masks(found.masks, found.image_size))
         if found.keypoints is not None and self.skeleton is not None:
             picture = draw_pose(picture, found, self.skeleton, threshold)
         return picture
+
+
+def _size(job: _Job) -> tuple[object, ...]:
+    """What the images of a batch have in common."""
+    sample = job.sample
+    shapes = [view.shape for view in (sample.image, *sample.views)]
+    return (*shapes, sample.scales, sample.convention)

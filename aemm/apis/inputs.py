@@ -6,9 +6,9 @@ import glob
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -16,12 +16,30 @@ from aemm.apis.account import Account
 from aemm.formats import NoPictureError, UnreadableImageError, load_image, open_frames
 from aemm.formats.kinds import IMAGE_ENDINGS, is_media, kind_of_file
 from aemm.formats.video import Frames
+from aemm.formats.web import is_web
 from aemm.structures import ImageId
 
 Input = np.ndarray | str | Path | int
 
 MAX_STRETCH = 40  # longer over shorter side; made as high as a network needs it, such an image would fill the memory
 _CLUTTER = ("thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin")  # what systems put among pictures
+
+
+@dataclass
+class Shot:
+    """An image as it was read.
+
+    Attributes:
+        source: where it is from.
+        image_id: its identifier.
+        image: ``(H, W, 3) uint8`` RGB.
+        number: of the frame, from 0; 0 for a single image.
+    """
+
+    source: Source
+    image_id: ImageId
+    image: np.ndarray
+    number: int = 0
 
 
 class Source:
@@ -41,6 +59,7 @@ class Source:
         self.account = account
         self.array = array
         self.frames: Frames | None = None
+        self._counted = False
         account.found += 1
 
     @property
@@ -48,43 +67,68 @@ class Source:
         """Frames a second of what moves; None for a single image and for pages. Known from the first image on."""
         return self.frames.rate if self.frames is not None and self.frames.moving else None
 
+    def expected(self) -> int | None:
+        """How many images it holds, as far as that is known before they are read; what cannot be read holds none."""
+        if self.array is not None or (isinstance(self.name, str) and _shows_one_image(self.name)):
+            return 1
+        if isinstance(self.name, int):
+            return None
+        try:
+            return open_frames(self.name).expected
+        except UnreadableImageError:
+            return 0
+
     def __iter__(self) -> Iterator[tuple[ImageId, np.ndarray]]:
-        """Identifier and image ``(H, W, 3) uint8`` RGB, one after the other.
+        """Identifier and image ``(H, W, 3) uint8`` RGB, one after the other; each counts when its reader is done.
 
         Raises:
             UnreadableImageError: there is none, and the account is strict.
         """
-        count, name = 0, str(self.name)
+        for shot in self.shots():
+            yield shot.image_id, shot.image
+            self.count()
+
+    def count(self) -> None:
+        """One more of its images has been dealt with."""
+        self.account.images += 1
+        self.account.read += not self._counted
+        self._counted = True
+
+    def shots(self) -> Iterator[Shot]:
+        """Its images one after the other, for those who count them later.
+
+        Raises:
+            UnreadableImageError: there is none, and the account is strict.
+        """
+        given, name = 0, str(self.name)
         try:
-            for image_id, image in self._read():
-                _check_stretch(self.name, image)
-                yield image_id, image
-                count += 1  # an image counts when its reader is done with it
-                self.account.images += 1
-                self.account.read += count == 1
+            for shot in self._read():
+                _check_stretch(self.name, shot.image)
+                yield shot
+                given += 1
         except UnreadableImageError as error:
-            if count:
-                self.account.miss_frames(name, f"{count} images were read; {error}")
+            if given:
+                self.account.miss_frames(name, f"{given} images were read; {error}")
             else:
                 self.account.leave_out(name, error)
             return
         if self.frames is not None and (loss := self.frames.describe_loss()):
             self.account.miss_frames(name, loss)
 
-    def _read(self) -> Iterator[tuple[ImageId, np.ndarray]]:
+    def _read(self) -> Iterator[Shot]:
         if self.array is not None:
-            yield self.name, self.array
+            yield Shot(self, self.name, self.array)
             return
         if isinstance(self.name, str) and _shows_one_image(self.name):
-            yield self.name, load_image(self.name)
+            yield Shot(self, self.name, load_image(self.name))
             return
         self.frames = open_frames(self.name)
         if isinstance(self.name, str) and self.frames.expected == 1 and not self.frames.moving:
             self.frames = None
-            yield self.name, load_image(self.name)  # turned as its EXIF says
+            yield Shot(self, self.name, load_image(self.name))  # turned as its EXIF says
             return
         for number, image in self.frames:
-            yield f"{self.name}#{number:06d}", image
+            yield Shot(self, f"{self.name}#{number:06d}", image, number)
 
 
 def _check_stretch(name: str | int, image: np.ndarray) -> None:
@@ -96,8 +140,8 @@ def _check_stretch(name: str | int, image: np.ndarray) -> None:
 
 
 def _shows_one_image(name: str) -> bool:
-    if "://" in name:
-        return PurePosixPath(urlsplit(name).path).suffix.lower() in IMAGE_ENDINGS
+    if "://" in name and not is_web(name):
+        return False  # a stream
     kind = kind_of_file(name)
     return kind.reads == "image" or (kind.reads == "nothing" and name.lower().endswith(IMAGE_ENDINGS))
 
@@ -122,6 +166,25 @@ def read_inputs(
         yield from source
 
 
+def count_images(inputs: Iterable[Input], skip: str | Path | None = None) -> int | None:
+    """How many images there are to predict; None where that shows in the end alone, as of a camera.
+
+    Args:
+        inputs: see :func:`find_sources`.
+        skip: a folder that is passed over.
+    """
+    inputs = list(inputs)
+    if any(isinstance(one, str) and (one == "-" or "://" in one) for one in inputs):
+        return None
+    total = 0
+    for source in find_sources(inputs, Account(), skip):
+        count = source.expected()
+        if count is None:
+            return None
+        total += count
+    return total
+
+
 def find_sources(
     inputs: Input | Iterable[Input], account: Account, skip: str | Path | None = None, stdin: BinaryIO | None = None
 ) -> Iterator[Source]:
@@ -132,7 +195,7 @@ def find_sources(
     - a folder with all below it, in the order of names; hidden files are passed over, and others than
       images and videos are listed in the account;
     - a pattern such as ``photos/*.jpg``, ``**`` for folders at any depth;
-    - an address with ``://``;
+    - an address: ``http://`` or ``https://`` of an image, an animation or a video, ``rtsp://`` of a stream;
     - the number of a camera;
     - ``-`` for paths from the standard input, one a line.
 
@@ -155,12 +218,28 @@ def find_sources(
         elif isinstance(one, int):
             yield Source(one, account)
         elif str(one) == "-":
-            for line in stdin or sys.stdin.buffer:
-                for name in line.rstrip(b"\r\n").split(b"\0"):
-                    if name:
-                        yield from finder.find(os.fsdecode(name))
+            with stdin or open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stream:
+                for name in _names(stream):
+                    yield from finder.find(name)
         else:
             yield from finder.find(str(one))
+
+
+def _names(stream: BinaryIO) -> Iterator[str]:
+    """Names from a stream, one a line or divided by null characters, each as soon as it is there.
+
+    The stream should not be buffered: a thread that waits in a buffered one holds its lock, and Python cannot end then.
+    """
+    rest = b""
+    while data := stream.read(1 << 16):
+        *whole, rest = (rest + data).replace(b"\0", b"\n").split(b"\n")
+        yield from (os.fsdecode(line) for line in map(_without_return, whole) if line)
+    if rest := _without_return(rest):
+        yield os.fsdecode(rest)
+
+
+def _without_return(line: bytes) -> bytes:
+    return line.rstrip(b"\r")
 
 
 class _Finder:

@@ -132,6 +132,57 @@ class CocoFile:
         write_json(self.path, self.found.to_dict())
 
 
+class ArraysFile:
+    """Everything as NumPy arrays in one npz file, written when the run ends, also where it was stopped.
+
+    ``image_ids (I,)`` and ``image_sizes (I, 2)`` are those of the images, ``complete`` says whether the run came to its
+    end, and ``images (N,)`` in which image each of the N instances is. The other arrays have a row for every instance:
+    ``scores``, and as far as the model finds them ``keypoints (N, K, 2)``, ``keypoint_scores (N, K)``, ``tags (N, L)``,
+    ``labels``, ``track_ids``, and ``masks (N,)``, run lengths as text.
+
+    Args:
+        path: of the file.
+    """
+
+    _FIELDS = ("scores", "keypoints", "keypoint_scores", "tags", "labels", "track_ids")
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.ids: list[str] = []
+        self.sizes: list[tuple[int, int]] = []
+        self.rows: dict[str, list[np.ndarray]] = {}
+
+    def write(self, found: Instances) -> None:
+        """Add the instances of an image."""
+        self._add("images", np.full(len(found), len(self.ids), np.int64))
+        self.ids.append(str(found.image_id))
+        self.sizes.append(found.image_size)
+        for name in self._FIELDS:
+            if (values := getattr(found, name)) is not None:
+                self._add(name, values)
+        if found.masks is not None:
+            self._add("masks", np.array([mask["counts"] for mask in found.masks], np.str_))
+
+    def _add(self, name: str, values: np.ndarray) -> None:
+        self.rows.setdefault(name, []).append(values)
+
+    def close(self, account: Account, complete: bool) -> None:
+        """Write the file beside its place, and move it there."""
+        arrays = {name: np.concatenate(parts) for name, parts in self.rows.items()}
+        arrays["image_ids"] = np.array([_writable(name) for name in self.ids], np.str_)
+        arrays["image_sizes"] = np.array(self.sizes, np.int64).reshape(-1, 2)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(f"{self.path}.part")
+        with part.open("wb") as file:
+            np.savez(file, complete=complete, **arrays)  # type: ignore[arg-type]
+        part.replace(self.path)
+
+
+def _writable(name: str) -> str:
+    """A name without the stand-ins for bytes that are no text."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def _as_json(found: Instances) -> str:
     try:
         return json.dumps(to_plain(found), allow_nan=False)
@@ -148,12 +199,15 @@ def open_results(path: str | Path, info: DatasetInfo) -> Results:
     """The file for results that the ending of its name asks for.
 
     Args:
-        path: ``.jsonl`` for a line for every image, ``.coco.json`` for a COCO file, anything else for one json object.
+        path: ``.jsonl`` for a line for every image, ``.coco.json`` for a COCO file, ``.npz`` for arrays, anything else
+            for one json object.
         info: keypoint set, or classes.
     """
     name = str(path).lower()
     if name.endswith(".coco.json"):
         return CocoFile(path, info)
+    if name.endswith(".npz"):
+        return ArraysFile(path)
     return JsonLines(path) if name.endswith(".jsonl") else JsonFile(path, info.skeleton)
 
 
@@ -173,13 +227,14 @@ class Pictures:
         self.video: _Video | None = None
         self.source: Source | None = None
 
-    def write(self, source: Source, image_id: ImageId, picture: np.ndarray) -> None:
+    def write(self, source: Source, image_id: ImageId, picture: np.ndarray, number: int = 0) -> None:
         """Add a drawing.
 
         Args:
             source: of the image.
             image_id: of the image.
             picture: ``(H, W, 3) uint8`` RGB.
+            number: of the frame, where the source moves.
 
         Raises:
             OSError: it cannot be written.
@@ -192,8 +247,7 @@ class Pictures:
             return
         if self.video is None:
             self.video = _Video(self.folder / picture_name(str(source.name), ".mp4"), source.rate, picture.shape[:2])
-        assert source.frames is not None
-        self.video.write(picture, source.frames.number)
+        self.video.write(picture, number)
 
     def close(self) -> None:
         """Finish the video that is being written.

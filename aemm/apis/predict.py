@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -19,6 +19,7 @@ def predict_all(
     results: Iterable[str | Path] = (),
     threshold: float = 0.1,
     account: Account | None = None,
+    tell: Callable[[Account], object] = lambda account: None,
 ) -> Account:
     """Predict every image and write what is found as it comes.
 
@@ -30,8 +31,9 @@ def predict_all(
         inputs: see :func:`aemm.apis.inputs.find_sources`.
         out_dir: draw what is found into this folder, see :class:`aemm.apis.outputs.Pictures`.
         results: files for what is found, see :func:`aemm.apis.outputs.open_results`.
-        threshold: keypoints below it are not drawn.
+        threshold: instances and keypoints below it are not drawn.
         account: filled while the run goes on, for those who look at it from outside; None makes a new one.
+        tell: called with it after every image.
 
     Returns:
         what became of every input; where it is not ``complete``, something was left out.
@@ -49,6 +51,7 @@ def predict_all(
                 account.instances += len(found)
                 for file in files:
                     file.write(found)
+                tell(account)
         complete = True
     finally:
         with ExitStack() as stack:  # closes every one, also if one of them fails

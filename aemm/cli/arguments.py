@@ -80,6 +80,53 @@ def add_views(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-flip", action="store_true", help="do not add what is found in the mirrored image")
 
 
+def add_speed(parser: argparse.ArgumentParser) -> None:
+    """How the network is run."""
+    parser.add_argument("--batch-size", type=count, metavar="N", help="images of one size that it sees together")
+    parser.add_argument("--half", action="store_true", help="run it in 16 bits")
+    parser.add_argument("--compile", action="store_true", help="compile it: a slow start, then faster")
+    parser.add_argument("--fuse", action="store_true", help="fold its batch norms into its convolutions")
+    parser.add_argument(
+        "--channels-last",
+        action=argparse.BooleanOptionalAction,
+        help="let images and weights lie in memory as NHWC; default as the config says",
+    )
+
+
+def chosen_speed(args: argparse.Namespace) -> dict[str, Any]:
+    """What :func:`add_speed` took, but for the batch size, as fields of :class:`aemm.engine.Speed`."""
+    return dict(half=args.half, compile=args.compile, fuse=args.fuse, channels_last=args.channels_last)
+
+
+def add_thinning(parser: argparse.ArgumentParser, nms: str, min_score: float) -> None:
+    """What leaves the result.
+
+    Args:
+        parser: takes the arguments.
+        nms: what is done with instances that lie on each other, unless the user says otherwise.
+        min_score: of the instances that stay, likewise.
+    """
+    parser.add_argument(
+        "--nms",
+        choices=["hard", "soft", "off"],
+        default=nms,
+        help=f"of instances that lie on each other keep the best, lower the others' scores, or keep all; default {nms}",
+    )
+    parser.add_argument(
+        "--nms-threshold", type=share, metavar="OVERLAP", help="from which overlap on; default 0.7, of masks 0.5"
+    )
+    parser.add_argument(
+        "--min-score", type=share, default=min_score, help=f"leave out instances below it; default {min_score:g}"
+    )
+    parser.add_argument("--min-keypoint-score", type=share, default=0.0, help="leave out keypoints below it; default 0")
+
+
+def chosen_thinning(args: argparse.Namespace) -> dict[str, Any]:
+    """What :func:`add_thinning` took, as fields of :class:`aemm.engine.Thinning`."""
+    names = ("nms", "nms_threshold", "min_score", "min_keypoint_score")
+    return {name: getattr(args, name) for name in names}
+
+
 def choose_views(cfg: Config, args: argparse.Namespace) -> None:
     """Change a config's views of an image to those that :func:`add_views` took, if any.
 
@@ -118,6 +165,17 @@ def scale(text: str) -> float:
         value = math.nan
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}")
     return value
 
 

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import argparse
 
-from aemm.cli.arguments import add_checkpoint, add_config, add_views, choose_views, parse_options
+from aemm.cli.arguments import (
+    add_checkpoint,
+    add_config,
+    add_speed,
+    add_thinning,
+    add_views,
+    choose_views,
+    chosen_speed,
+    chosen_thinning,
+    parse_options,
+    share,
+)
 from aemm.cli.outcome import ExitCode
 from aemm.cli.progress import Progress
 
 EXAMPLES = (
     "configs/pose/hourglass4_coco_512.py checkpoint.pth photos holiday.mp4 --out-dir pictures",
     "configs/pose/hourglass4_coco_512.py checkpoint.pth photo.jpg --json found.json --no-flip --device cpu",
+    "configs/pose/hourglass4_coco_512.py checkpoint.pth 'photos/*.jpg' --json f.jsonl --batch-size 8 --min-score 0.3",
 )
 
 
@@ -32,34 +44,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write what is found to this file, keypoints as [x, y, score]; NAME.jsonl: a line for each image as it "
         "comes; NAME.coco.json: a COCO file",
     )
+    parser.add_argument("--arrays", metavar="NAME.npz", help="write what is found as NumPy arrays")
+    parser.add_argument(
+        "--draw-threshold", type=share, default=0.1, help="instances and keypoints below it are not drawn; default 0.1"
+    )
     parser.add_argument("--device", help="such as cuda:1 or cpu; default the first GPU if there is one")
     add_views(parser)
+    add_speed(parser)
+    add_thinning(parser, nms="hard", min_score=0.1)
 
 
 def main(args: argparse.Namespace) -> ExitCode:
     """Predict."""
-    if not args.out_dir and not args.json:
-        args.parser.error("nothing to do with what is found; give --out-dir, --json or both")
-    from aemm.apis import Account, Inferencer, predict_all
-    from aemm.engine import check_device, load_config, require
+    files = [place for place in (args.json, args.arrays) if place]
+    if not args.out_dir and not files:
+        args.parser.error("nothing to do with what is found; give --out-dir, --json or both, or --arrays")
+    if args.arrays and not args.arrays.endswith(".npz"):
+        args.parser.error(f"--arrays writes an npz file; call it {args.arrays}.npz")
+    from aemm.apis import Account, Inferencer, count_images, predict_all
+    from aemm.cli.prediction_progress import shown_progress
+    from aemm.engine import Thinning, check_device, load_config, require
     from aemm.engine.outputs import check_file, check_folder
     from aemm.engine.published import weights_or_published
 
     if args.out_dir:
         check_folder(args.out_dir, "--out-dir")
-    if args.json:
-        check_file(args.json, "--json", args.checkpoint, args.config, *args.input)
+    for option, place in (("--json", args.json), ("--arrays", args.arrays)):
+        if place:
+            check_file(place, option, args.checkpoint, args.config, *args.input)
     check_device(args.device)
     cfg = load_config(args.config, parse_options(args.cfg_options))
     require(cfg, ("model", "test_dataloader"), "predict")
     choose_views(cfg, args)
     checkpoint = weights_or_published(args.config, args.checkpoint, Progress(args.config))
-    inferencer = Inferencer(cfg, checkpoint, args.device)
+    inferencer = Inferencer(
+        cfg,
+        checkpoint,
+        args.device,
+        batch_size=args.batch_size or 1,
+        thinning=Thinning(**chosen_thinning(args)),
+        **chosen_speed(args),
+    )
     account = Account()
     try:
-        predict_all(inferencer, args.input, args.out_dir, [args.json] if args.json else [], account=account)
+        with shown_progress(lambda: count_images(args.input, args.out_dir)) as tell:
+            predict_all(inferencer, args.input, args.out_dir, files, args.draw_threshold, account, tell)
     finally:  # what was found before an interruption counts
         if account.images:
             print(account.describe())
-            print("written: " + " and ".join(place for place in (args.out_dir, args.json) if place))
+            print("written: " + " and ".join(place for place in (args.out_dir, *files) if place))
     return ExitCode.DONE if account.complete else ExitCode.LEFT_OUT

@@ -8,8 +8,12 @@ from aemm.cli.arguments import (
     add_checkpoint,
     add_config,
     add_launcher,
+    add_speed,
+    add_thinning,
     add_views,
     choose_views,
+    chosen_speed,
+    chosen_thinning,
     count,
     parse_options,
     seed,
@@ -19,7 +23,7 @@ from aemm.cli.progress import Progress
 
 EXAMPLES = (
     "configs/synthetic/pose_hourglass_tiny_128.py work_dirs/demo/best.pth --report report",
-    "configs/pose/hourglass4_coco_512.py checkpoint.pth --scales 2 1 0.5 --dump found.json",
+    "configs/pose/hourglass4_coco_512.py checkpoint.pth --scales 2 1 0.5 --dump found.json --nms hard",
 )
 
 
@@ -33,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--show-limit", type=count, help="draw at most this many images (default 20)")
     parser.add_argument("--report", help="write a page about what is found, and what is not, into this folder")
     add_views(parser)
+    add_speed(parser)
+    add_thinning(parser, nms="off", min_score=0.0)
     parser.add_argument("--seed", type=seed, help="default from the config")
     add_launcher(parser)
 
@@ -41,13 +47,26 @@ def main(args: argparse.Namespace) -> ExitCode:
     """Evaluate."""
     if args.show_limit is not None and not args.show_dir:
         args.parser.error("--show-limit says how much is drawn; give --show-dir, too")
-    from aemm.engine import build_runner, load_config, require, set_dump, set_report, set_seed, set_show, set_work_dir
+    from aemm.engine import (
+        Speed,
+        Thinning,
+        build_runner,
+        load_config,
+        require,
+        set_dump,
+        set_prediction,
+        set_report,
+        set_seed,
+        set_show,
+        set_work_dir,
+    )
     from aemm.engine.outputs import check_file, check_folder
     from aemm.engine.published import weights_or_published
 
     cfg = load_config(args.config, parse_options(args.cfg_options))
     require(cfg, ("model", "test_dataloader", "test_cfg", "test_evaluator"), "be evaluated")
     choose_views(cfg, args)
+    set_prediction(cfg, Speed(**chosen_speed(args)), Thinning(**chosen_thinning(args)), args.batch_size)
     set_work_dir(cfg, args.config, args.work_dir)
     cfg.load_from = weights_or_published(args.config, args.checkpoint, Progress(args.config))
     set_seed(cfg, args.seed)

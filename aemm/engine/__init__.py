@@ -24,6 +24,7 @@ from aemm.engine.logger_hook import LoggerHook
 from aemm.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from aemm.engine.mixed_precision import AmpOptimWrapper, use_mixed_precision
 from aemm.engine.optim_wrapper import OptimWrapper
+from aemm.engine.prediction import UNTHINNED, PredictionHook, Speed, Thinning, prepare_model, set_prediction
 from aemm.engine.report import ReportHook
 from aemm.engine.runtime_info import RuntimeInfoHook
 from aemm.engine.show import ShowHook
@@ -33,6 +34,7 @@ from aemm.engine.visualization import VisualizationHook
 from aemm.formats.checkpoint import CheckpointError, load_weights, read_checkpoint
 
 __all__ = [
+    "UNTHINNED",
     "AmpOptimWrapper",
     "BadSamplesHook",
     "CheckpointError",
@@ -46,13 +48,16 @@ __all__ = [
     "LoggerHook",
     "NonFiniteError",
     "OptimWrapper",
+    "PredictionHook",
     "ReportHook",
     "RuntimeInfoHook",
     "SafeCheckpointHook",
     "SharedStatisticsHook",
     "ShowHook",
+    "Speed",
     "StopEarlyHook",
     "TagCollapseHook",
+    "Thinning",
     "VisualizationHook",
     "build_runner",
     "check_config",
@@ -62,9 +67,11 @@ __all__ = [
     "fit_batch",
     "load_config",
     "load_weights",
+    "prepare_model",
     "read_checkpoint",
     "require",
     "set_dump",
+    "set_prediction",
     "set_report",
     "set_seed",
     "set_show",

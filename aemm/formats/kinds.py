@@ -6,6 +6,8 @@ import os
 import re
 from typing import Literal, NamedTuple
 
+from aemm.formats.web import fetch, is_web
+
 Reads = Literal["image", "frames", "video", "nothing"]
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -46,7 +48,7 @@ _RAW = Kind("camera raw", remedy="develop it to JPEG or TIFF")
 # FFmpeg would draw it, or open what it names
 _TEXT = Kind(remedy="it is text: give an image or a video")
 _NOT_IN_TEXT = re.compile(rb"[^\t\n\r\x1b\x20-\xff]")
-_LIST = Kind("list of other files", remedy="give the videos that it names")
+PLAYLIST = Kind("list of other files", remedy="give the videos that it names")
 _SIGNATURES: list[tuple[int, bytes, Kind]] = [
     (0, b"\xff\xd8\xff", Kind("JPEG", "image")),
     (0, PNG, Kind("PNG", "image")),
@@ -76,8 +78,8 @@ _SIGNATURES: list[tuple[int, bytes, Kind]] = [
     (0, b"IIRO", _RAW),
     (0, b"IIRS", _RAW),
     (0, b"IIU\0", _RAW),
-    (0, b"#EXTM3U", _LIST),
-    (0, b"ffconcat version", _LIST),
+    (0, b"#EXTM3U", PLAYLIST),
+    (0, b"ffconcat version", PLAYLIST),
     (0, b"version https://git-lfs", Kind("Git LFS pointer", remedy="fetch the file itself: git lfs pull")),
     (0, b"<!DOCTYPE html", Kind("web page", remedy="download the file itself; its address may need a login")),
     (0, b"<html", Kind("web page", remedy="download the file itself; its address may need a login")),
@@ -115,8 +117,10 @@ def kind_of(head: bytes, name: str = "") -> Kind:
 
 
 def kind_of_file(path: str) -> Kind:
-    """The kind of a file; the unknown one if it cannot be read."""
+    """The kind of a file, or of what is at a web address; the unknown one if it cannot be read."""
     try:
+        if is_web(path):
+            return kind_of(fetch(path, HEAD), path)
         with open(path, "rb") as file:
             return kind_of(file.read(HEAD), path)
     except (OSError, ValueError):  # ValueError: a name with a null character

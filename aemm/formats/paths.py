@@ -9,6 +9,8 @@ from pathlib import PureWindowsPath
 
 import mmengine.fileio as fileio
 
+from aemm.formats.web import fetch, is_web
+
 MAX_BYTES = 2**31  # of one image file; an image of as many pixels as are allowed takes less in any format
 
 
@@ -40,7 +42,7 @@ def read_bytes(path: str, what: str = "image") -> bytes:
     if about is not None and about.st_size > MAX_BYTES:
         raise UnreadableImageError(f"{what} {path} has {about.st_size} bytes; files of up to {MAX_BYTES} are read")
     try:
-        data = fileio.get(path)
+        data = fetch(path) if is_web(path) else fileio.get(path)
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
         raise UnreadableImageError(f"{what} {path} cannot be opened: {error}") from error
     if not data:

@@ -13,11 +13,12 @@ import numpy as np
 
 from aemm.formats.containers import lost_avi_frames, mp4_duration, why_cut_off
 from aemm.formats.decoders import check_pixels, decoding, open_pillow, pillow_pixels
-from aemm.formats.kinds import Kind, kind_of_file
+from aemm.formats.kinds import HEAD, PLAYLIST, Kind, kind_of, kind_of_file
 from aemm.formats.orientation import turn
 from aemm.formats.paths import NoPictureError, read_bytes
 from aemm.formats.pixels import Range, to_rgb
 from aemm.formats.tiff import TiffFile, TiffPage
+from aemm.formats.web import fetch, is_web
 
 _GUESSED_RATE = 25.0  # frames a second, where a source does not tell
 _DELAY = 100.0  # ms that viewers show a frame whose delay is 0
@@ -119,10 +120,12 @@ def open_frames(source: str | int) -> Frames:
     Raises:
         UnreadableImageError: it cannot be opened, is too large, or is neither.
     """
-    if isinstance(source, int) or "://" in source:
+    if isinstance(source, int) or ("://" in source and not is_web(source)):
         return _Capture(str(source), source, Kind())
-    kind = kind_of_file(source)
-    if not os.path.isfile(source) or not os.path.getsize(source):
+    kind = _kind_of_web(source) if is_web(source) else kind_of_file(source)
+    if is_web(source) and (kind.reads == "video" or kind in (Kind(), PLAYLIST)):
+        return _Capture(source, source, Kind())
+    if not is_web(source) and (not os.path.isfile(source) or not os.path.getsize(source)):
         read_bytes(source, "video")  # says what is wrong with it
     if kind.reads == "nothing" and kind.name:
         raise NoPictureError(f"{source} holds {kind.name}; {kind.remedy}")
@@ -133,6 +136,13 @@ def open_frames(source: str | int) -> Frames:
     if kind.reads in ("image", "frames"):
         return _Animation(source)
     return _Capture(source, source, kind)
+
+
+def _kind_of_web(address: str) -> Kind:
+    try:
+        return kind_of(fetch(address, HEAD))
+    except (OSError, ValueError) as error:
+        raise NoPictureError(f"{address} cannot be opened: {error}") from error
 
 
 class _Capture(Frames):

@@ -120,7 +120,7 @@ class Embedder(BaseModel):
 
     def predict(self, batch: Batch) -> list[Instances]:
         """What is in each image, corrected by the postprocessors."""
-        return self._postprocess(self.tta.predict(self.network, self.decoder, batch), batch)
+        return self.postprocess(self.tta.predict(self.network, self.decoder, batch), batch.originals)
 
     def maps(self, batch: Batch) -> Maps:
         """The maps that are decoded, for pictures, analyses and exports; see :class:`aemm.interfaces.Augmentation`."""
@@ -135,15 +135,24 @@ class Embedder(BaseModel):
         for step in self.postprocessors:
             step.reset()
 
-    def _postprocess(self, found: list[Instances], batch: Batch) -> list[Instances]:
-        blind = [type(step).__name__ for step in self.postprocessors if step.needs_image and not batch.originals]
+    def postprocess(self, found: list[Instances], originals: Sequence[np.ndarray]) -> list[Instances]:
+        """Instances corrected by the postprocessors, one after the other.
+
+        Args:
+            found: in each image, as the decoder gives them.
+            originals: an image ``(H, W, 3) uint8`` RGB for each, or none, if no postprocessor looks at them.
+
+        Raises:
+            ValueError: one needs them.
+        """
+        blind = [type(step).__name__ for step in self.postprocessors if step.needs_image and not originals]
         if blind:
             raise ValueError(
                 f"{blind[0]} needs the original images, but the batch holds none; put dict(type='KeepOriginal') "
                 "first in the pipeline of the test data"
             )
         nothing: Sequence[np.ndarray | None] = [None] * len(found)
-        images = batch.originals or nothing
+        images = originals or nothing
         for step in self.postprocessors:
             found = [step(instances, image) for instances, image in zip(found, images, strict=True)]
         return found

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from aemm.apis import Inferencer, read_inputs, to_plain
-from aemm.engine import CheckpointError, NonFiniteError, load_config
+from aemm.engine import CheckpointError, NonFiniteError, Thinning, load_config
 from aemm.formats import open_frames
 from aemm.ops.masks import encode_masks
-from aemm.registry import MODELS
+from aemm.postprocess import MinScore, OksNms
+from aemm.registry import MODELS, TRANSFORMS
 from aemm.structures import Instances
 from tests.end_to_end import ROOT, check, run_tool
 
@@ -235,3 +236,49 @@ def test_weights_that_are_not_finite_are_refused(recipe, tmp_path):
     torch.save({"state_dict": state}, tmp_path / "nan.pth")
     with pytest.raises(NonFiniteError, match=rf"1 of {len(state)} entries of .*nan\.pth hold NaN"):
         Inferencer(config, tmp_path / "nan.pth")
+
+
+def test_images_of_one_size_form_a_batch_and_results_keep_the_order_of_the_inputs(recipe, monkeypatch):
+    alone = Inferencer(*recipe, device="cpu")
+    together = Inferencer(*recipe, device="cpu", batch_size=3)
+    together.pipeline = alone.pipeline = [
+        TRANSFORMS.build(dict(type="ResizeToFit", size=64, fit="short", multiple_of=64))
+    ]
+    images = [noise(n, ((64, 64), (64, 128))[n in (1, 4, 5)]) for n in range(8)]
+    sizes, detect = [], together.detect
+    monkeypatch.setattr(together, "detect", lambda samples: sizes.append(len(samples)) or detect(samples))
+    expected, found = list(alone(images)), list(together(images))
+    assert sorted(sizes) == [2, 3, 3]
+    assert [one.image_id for one in found] == list(range(8))
+    for one, other in zip(expected, found, strict=True):
+        assert one.image_size == other.image_size
+        assert len(one) == len(other)
+        np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
+        np.testing.assert_allclose(one.keypoints, other.keypoints, atol=1e-2)
+
+
+def test_overlapped_work_finds_what_is_found_one_after_the_other(recipe, tmp_path):
+    inputs = [write_video(tmp_path / "clip.avi", 12), noise(1), noise(2)]
+    plain = list(Inferencer(*recipe, device="cpu", overlap=False)(inputs, tmp_path / "plain"))
+    found = list(Inferencer(*recipe, device="cpu")(inputs, tmp_path / "overlapped"))
+    for one, other in zip(plain, found, strict=True):
+        assert one.image_id == other.image_id
+        np.testing.assert_array_equal(one.keypoints, other.keypoints)
+    for path in (tmp_path / "plain").iterdir():
+        assert path.read_bytes() == (tmp_path / "overlapped" / path.name).read_bytes()
+
+
+def test_what_is_found_twice_and_hardly_found_is_left_out_unless_asked_for(recipe):
+    image = noise(3)
+    everything = Inferencer(*recipe, device="cpu", thinning=None).predict(image)
+    thinned = Inferencer(*recipe, device="cpu", thinning=Thinning("off", None, 0.0, 1.0)).predict(image)
+    sure = everything.keypoint_scores >= 1
+    assert 0 < sure.sum() < sure.size
+    np.testing.assert_array_equal(thinned.keypoint_scores, np.where(sure, everything.keypoint_scores, 0))
+    assert all(isinstance(step, OksNms | MinScore) for step in Inferencer(*recipe, device="cpu").model.postprocessors)
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 2.5])
+def test_a_batch_holds_an_image(recipe, wrong):
+    with pytest.raises(ValueError, match="batch_size must be at least 1 image"):
+        Inferencer(*recipe, device="cpu", batch_size=wrong)

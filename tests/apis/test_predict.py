@@ -75,16 +75,16 @@ def test_nothing_that_can_be_read_is_a_fault(inferencer, tmp_path):
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_what_was_found_before_an_interruption_is_kept(inferencer, tmp_path, monkeypatch, error):
     clip, count = write_video(tmp_path / "clip.avi"), 0
-    predict = inferencer.predict
+    detect = inferencer.detect
 
-    def stopping(*args):
+    def stopping(samples):
         nonlocal count
         count += 1
         if count > 7:
             raise error
-        return predict(*args)
+        return detect(samples)
 
-    monkeypatch.setattr(inferencer, "predict", stopping)
+    monkeypatch.setattr(inferencer, "detect", stopping)
     account = Account()
     with pytest.raises(error):
         predict_all(
@@ -109,7 +109,7 @@ def test_a_reader_of_people_may_stop_at_any_time(inferencer, tmp_path):
 def test_memory_does_not_grow_with_the_frames(inferencer, tmp_path, monkeypatch):
     frames = [frame(n % 30) for n in range(400)]
     people = inferencer.predict(frames[0], "x")
-    monkeypatch.setattr(inferencer, "predict", lambda image, key: people)
+    monkeypatch.setattr(inferencer, "detect", lambda samples: [people])
     sizes = []
 
     def looking():
