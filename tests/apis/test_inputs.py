@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aemm.apis import Account, find_sources, read_inputs
+from aemm.apis import Account, count_images, find_sources, read_inputs
 from aemm.formats import UnreadableImageError
 from tests.drawn_files import encoded, frame, jpeg_with_preview, number_of, scene, write_video
 
@@ -272,3 +272,12 @@ def test_a_folder_of_trouble_is_accounted_for_to_the_last_file(tmp_path):
     assert images + bad + other + hidden == 200
     assert len({row.name for row in account.left_out}) == bad
     assert all(row.reason for row in account.left_out)
+
+
+def test_images_are_counted_before_they_are_read(tmp_path):
+    _make(tmp_path, {"a.png": PNG, "sub/b.jpg": PNG, "empty.gif": b"GIF89a", "notes.txt": b"text"})
+    write_video(tmp_path / "clip.avi", 7)
+    assert count_images([tmp_path, scene()]) == 2 + 7 + 1
+    assert count_images([str(tmp_path), "-"]) is None
+    assert count_images(["0"]) is None
+    assert count_images(["rtsp://127.0.0.1/1"]) is None

@@ -9,7 +9,7 @@ from aemm.apis import Account, open_results
 from aemm.apis.outputs import Pictures
 from aemm.datasets import CocoPoseDataset
 from aemm.formats import open_frames
-from aemm.ops.masks import encode_masks
+from aemm.ops.masks import decode_masks, encode_masks
 from aemm.records import DatasetInfo, Instances
 from aemm.skeletons import SKELETONS
 from tests.drawn_files import frame, number_of, scene
@@ -149,3 +149,33 @@ def test_a_video_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(pictures.video, "number", 9)
     with pytest.raises(OSError, match=r"other\.avi\.mp4 was not written whole"):
         pictures.close()
+
+
+def test_arrays_hold_a_row_for_every_instance(tmp_path):
+    path = tmp_path / "deep" / "found.npz"
+    results = open_results(path, INFO)
+    found = [_people("a.png", 2), _people("b.png", 0), _people("c\udce9.png", 3)]
+    for one in found:
+        results.write(one)
+    results.close(Account(), complete=False)
+    with np.load(path) as arrays:
+        assert arrays["image_ids"].tolist() == ["a.png", "b.png", "c\\udce9.png"]
+        assert arrays["image_sizes"].tolist() == [[48, 64]] * 3
+        assert arrays["images"].tolist() == [0, 0, 2, 2, 2]
+        assert not arrays["complete"]
+        np.testing.assert_array_equal(arrays["keypoints"], np.concatenate([one.keypoints for one in found]))
+        np.testing.assert_array_equal(arrays["scores"], np.concatenate([one.scores for one in found]))
+    assert [file.name for file in path.parent.iterdir()] == ["found.npz"]
+
+
+def test_masks_are_arrays_of_text(tmp_path):
+    area = np.zeros((1, 48, 64), bool)
+    area[:, 10:20, 10:30] = True
+    results = open_results(tmp_path / "found.npz", DatasetInfo("predictions", None, ("class 0",), (1,)))
+    for name, count in (("a.png", 0), ("b.png", 1)):
+        masks, labels = encode_masks(area[:count]), np.zeros(count, np.int64)
+        results.write(Instances(name, (48, 64), np.ones(count), masks=masks, labels=labels))
+    results.close(Account(), complete=True)
+    with np.load(tmp_path / "found.npz") as arrays:
+        counts, size = arrays["masks"].tolist(), arrays["image_sizes"][arrays["images"][0]].tolist()
+    np.testing.assert_array_equal(decode_masks([dict(size=size, counts=counts[0])], (48, 64)), area)
