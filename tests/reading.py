@@ -22,6 +22,7 @@ _WRITES = re.compile("[wax]")
 _HARMLESS = {
     *("argparse.ArgumentParser", "torch.distributed.run.parse_args", "urllib.parse.urlparse", "zipfile.is_zipfile"),
     *("threading.Thread", "threading.current_thread", "threading.main_thread", "re.compile", "torch.compile"),
+    "torch.nn.utils.fusion.fuse_conv_bn_eval",
     *("concurrent.futures.ThreadPoolExecutor", "torch.get_num_threads", "torch.set_num_threads", "os.fsdecode"),
     *("os.environ.get", "sys.modules.get", "pycocotools.mask.decode", "ast.parse", "os.path.isfile"),
     *("mmengine.runner.Runner.build_dataloader", "ast.literal_eval", "signal.pthread_sigmask"),

@@ -7,10 +7,10 @@ augmentation = [dict(type="RandomFlip"), dict(type="InstanceTargets", strides=(4
 train_dataloader = dict(
     batch_size=8, dataset=dict(scenes, length=4000, seed=0, pipeline=augmentation), **_base_.in_process
 )
-test_pipeline = [dict(type="ResizeToFit", size=128, fit="long", square=True)]  # drawings stay, photos are brought to it
+fit_to_size = [dict(type="ResizeToFit", size=128, fit="long", square=True)]  # drawings stay, photos are brought to it
 val_dataloader = dict(
     batch_size=16,
-    dataset=dict(scenes, length=200, seed=1, pipeline=test_pipeline, test_mode=True),
+    dataset=dict(scenes, length=200, seed=1, pipeline=fit_to_size, test_mode=True),
     **_base_.in_process,
 )
 test_dataloader = val_dataloader

@@ -10,10 +10,10 @@ train_pipeline = [dict(type="PoseTargets", strides=(4,), sigma=1.5, style="unbia
 train_dataloader = dict(
     batch_size=8, dataset=dict(people, length=9000, seed=0, pipeline=train_pipeline), **_base_.in_process
 )
-test_pipeline = [dict(type="ResizeToFit", size=128, fit="long", square=True)]  # drawings stay, photos are brought to it
+fit_to_size = [dict(type="ResizeToFit", size=128, fit="long", square=True)]  # drawings stay, photos are brought to it
 val_dataloader = dict(
     batch_size=20,
-    dataset=dict(people, length=300, seed=1, pipeline=test_pipeline, test_mode=True),
+    dataset=dict(people, length=300, seed=1, pipeline=fit_to_size, test_mode=True),
     **_base_.in_process,
 )
 test_dataloader = val_dataloader
