@@ -31,7 +31,7 @@ def small_config(name: str = "synthetic/pose_hourglass_tiny_128.py", **changes) 
 def inferencer_of(cfg: Config) -> Inferencer:
     """The model with seeded weights and statistics, as if it were trained."""
     torch.manual_seed(0)
-    inferencer = Inferencer(cfg, None, "cpu")
+    inferencer = Inferencer(cfg, None, "cpu", thinning=None)
     for module in inferencer.model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
