@@ -51,9 +51,7 @@ def main(args: argparse.Namespace) -> ExitCode:
     own = read_own_data(args.data, args.images, args.category)
     folder = Path(args.out or set_name(own.path))
     name = folder.resolve().name
-    config = folder / f"{name}.py"
-    if config.exists() and not args.overwrite:
-        raise FileExistsError(f"{config} exists; give another folder by --out, or --overwrite")
+    _check_free(own.path, folder, name, args.overwrite)
     check_folder(folder, "--out")
     _show_data(own)
     if not args.yes and not _confirmed(args.parser):
@@ -66,6 +64,16 @@ def main(args: argparse.Namespace) -> ExitCode:
     for command in (f"browse {written} --out-dir {folder}/pictures", f"train {written}"):
         print(f"  aemm {command}")
     return ExitCode.DONE
+
+
+def _check_free(data: Path, folder: Path, name: str, overwrite: bool) -> None:
+    """Raise where something would be replaced that must not be."""
+    files = [folder / file for file in (f"{name}.py", "skeleton.json", "train.json", "val.json")]
+    there = [file for file in files if file.exists()]
+    if any(file.samefile(data) for file in there):
+        raise FileExistsError(f"{data} would be replaced by a part of itself; give another folder by --out")
+    if there and not overwrite:
+        raise FileExistsError(f"{', '.join(map(str, there))} exist; give another folder by --out, or --overwrite")
 
 
 def _show_data(own: OwnData) -> None:
@@ -100,7 +108,8 @@ def _show_plan(own: OwnData, plan: Plan, flip: bool | None) -> None:
         mirrored += (
             f", since {', '.join(distinct_sides(own))} differ in colour from the other side (--flip overrules it)"
         )
+    held_out = own.held_out or f"{plan.validation:.0%} of the images"
     print(
         f"{plan.network} at {plan.size} px, {plan.epochs} epochs with batches of {plan.batch}, {mirrored}; "
-        f"{plan.validation:.0%} of the images validate"
+        f"validation on {held_out}"
     )

@@ -21,6 +21,7 @@ from aemm.formats.image_folder import ImageFolder
 from aemm.formats.keypoint_file import KeypointFile, read_keypoints
 from aemm.formats.listed import AnnotationSource
 from aemm.formats.own_set import (
+    beside,
     describe_skeleton,
     find_annotations,
     find_images,
@@ -53,6 +54,7 @@ class OwnData:
         file: the same, read.
         doubts: what the names of the keypoints leave open.
         given_areas: whether the file says how large every object is.
+        held_out: a file that validates, where the set was divided before; None = it is to be divided.
     """
 
     path: Path
@@ -63,6 +65,7 @@ class OwnData:
     file: KeypointFile
     doubts: tuple[str, ...]
     given_areas: bool
+    held_out: Path | None
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -115,19 +118,21 @@ def read_own_data(path: str, images: str | None = None, category: str | None = N
     data = read_own_set(file)
     folder = find_images(file, data, images)
     chosen = keypoint_category(data, file, category)
+    told, held_out = beside(file, "skeleton.json"), beside(file, "val.json", "valid.json")
     with warnings.catch_warnings(record=True) as doubts:
         warnings.simplefilter("always")
-        skeleton = build_skeleton(describe_skeleton(chosen, str(chosen.get("name"))))
-    areas = gives_areas(data)
-    source = AnnotationSource(str(file), ImageFolder(str(folder)))
-    choice = CategoryChoice(str(chosen["name"]))
-    read = read_keypoints([source], skeleton, choice, None if areas else _AREA_PER_BOX)
-    if len(_annotated_images(read)) < 2:
+        skeleton = build_skeleton(str(told) if told else describe_skeleton(chosen, str(chosen.get("name"))))
+    areas = gives_areas(data) and (held_out is None or gives_areas(read_own_set(held_out)))
+    choice, per_box = CategoryChoice(str(chosen["name"])), None if areas else _AREA_PER_BOX
+    read = read_keypoints([AnnotationSource(str(file), ImageFolder(str(folder)))], skeleton, choice, per_box)
+    if held_out is not None:
+        read_keypoints([AnnotationSource(str(held_out), ImageFolder(str(folder)))], skeleton, choice, per_box)
+    elif len(_annotated_images(read)) < 2:
         raise AnnotationError(
             str(file), ["fewer than 2 images have annotated keypoints; one is needed to train on, one to validate on"]
         )
     said = tuple(str(doubt.message) for doubt in doubts)
-    return OwnData(file, folder, data, str(chosen["name"]), skeleton, read, said, areas)
+    return OwnData(file, folder, data, str(chosen["name"]), skeleton, read, said, areas, held_out)
 
 
 def _annotated_images(file: KeypointFile) -> list[int]:
@@ -156,7 +161,7 @@ def make_plan(
     longer = np.array([max(own.file.images[i].size) for i in places], float)
     largest = _SIDES[1] if torch.cuda.is_available() else _SIDE_ON_CPU
     side = size or int(np.clip(64 * math.ceil(np.median(longer) / 64), _SIDES[0], largest))
-    train = max(len(places) - max(1, round(validation * len(places))), 1)
+    train = len(places) if own.held_out else max(len(places) - max(1, round(validation * len(places))), 1)
     batch = min(8, train)
     share = _usual_share(own, places)
     sigma = sigma_of(side)
@@ -244,7 +249,9 @@ def write_own_data(own: OwnData, plan: Plan, folder: Path, name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     skeleton = json.dumps(own.skeleton.to_dict(), indent=1, ensure_ascii=False)
     (folder / "skeleton.json").write_text(skeleton, encoding="utf-8")
-    for part, data in zip(("train", "val"), split_by_image(own.data, plan.validation), strict=True):
+    held_out = own.held_out
+    parts = (own.data, read_own_set(held_out)) if held_out else split_by_image(own.data, plan.validation)
+    for part, data in zip(("train", "val"), parts, strict=True):
         write_json(folder / f"{part}.json", data)
     images = Path(os.path.relpath(own.images.resolve(), folder.resolve())).as_posix()
     settings = dict(

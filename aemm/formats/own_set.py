@@ -23,6 +23,8 @@ _LOOKED_AT = 50  # file names
 def find_annotations(path: str | Path) -> Path:
     """The annotation file that is meant by a file, or by a folder that holds one.
 
+    In a folder it is ``annotations.json``, else ``train.json``, else the only one; skeletons do not count.
+
     Raises:
         FileNotFoundError: there is none.
         ValueError: a folder holds several.
@@ -32,12 +34,21 @@ def find_annotations(path: str | Path) -> Path:
         if not path.is_file():
             raise FileNotFoundError(f"{path} does not exist, expected annotations in COCO's format or their folder")
         return path
-    found = [path / "annotations.json"] if (path / "annotations.json").is_file() else sorted(path.glob("*.json"))
+    found = sorted(one for one in path.glob("*.json") if not one.name.startswith("skeleton"))
+    for name in ("annotations.json", "train.json"):
+        if path / name in found:
+            return path / name
     if not found:
         raise FileNotFoundError(f"folder {path} holds no json file; name the annotations, or convert the data first")
     if len(found) > 1:
         raise ValueError(f"folder {path} holds {len(found)} json files, {_listed(found)}; name one of them")
     return found[0]
+
+
+def beside(path: Path, *names: str) -> Path | None:
+    """The first of these files that lies beside a part of a set that was divided before: beside ``train.json``."""
+    there = (path.with_name(name) for name in names if path.name == "train.json")
+    return next((one for one in there if one.is_file()), None)
 
 
 def set_name(path: Path) -> str:
@@ -46,7 +57,7 @@ def set_name(path: Path) -> str:
     >>> set_name(Path("birds.json")), set_name(Path("/data/birds/annotations.json"))
     ('birds', 'birds')
     """
-    return path.resolve().parent.name if path.stem == "annotations" else path.stem
+    return path.resolve().parent.name if path.stem in ("annotations", "train") else path.stem
 
 
 def _listed(paths: Sequence[Path]) -> str:
@@ -71,7 +82,9 @@ def find_images(path: Path, data: Mapping[str, Any], folder: str | None) -> Path
         return Path(folder)
     names = [name for image in data["images"][:_LOOKED_AT] if isinstance(name := image.get("file_name"), str)]
     near = path.parent
-    tried = [near, near / "images", near / path.stem, near.parent / "images", near.parent / path.stem, near.parent]
+    told = data.get("info", {}).get("image_folder") if isinstance(data.get("info"), dict) else None
+    tried = [near / told] if isinstance(told, str) else []  # as convert-data notes it
+    tried += [near, near / "images", near / path.stem, near.parent / "images", near.parent / path.stem, near.parent]
     for place in tried:
         if names and all((place / name).is_file() for name in names):
             return place

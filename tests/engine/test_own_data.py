@@ -168,6 +168,33 @@ def test_faults_of_the_file_are_the_users_and_nothing_is_written(birds, tmp_path
     assert not (tmp_path / "mine").exists()
 
 
+def test_a_folder_that_was_converted_keeps_its_split_its_images_and_its_skeleton(tmp_path):
+    for part, count in (("train", 4), ("val", 2)):
+        for n in range(count):
+            path = tmp_path / f"yolo/images/{part}/{n}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((40, 60, 3), 90, np.uint8)).save(path)
+            labels = tmp_path / f"yolo/labels/{part}/{n}.txt"
+            labels.parent.mkdir(parents=True, exist_ok=True)
+            labels.write_text("0 0.5 0.5 0.6 0.6 0.3 0.4 2 0.6 0.4 2 0.5 0.7 2\n")
+    (tmp_path / "yolo/data.yaml").write_text(
+        f"path: {tmp_path}/yolo\ntrain: images/train\nval: images/val\nnames: {{0: bird}}\nkpt_shape: [3, 3]\n"
+        "flip_idx: [1, 0, 2]\nkpt_names: {0: [a, b, c]}\nkpt_oks_sigmas: [0.03, 0.03, 0.07]\n"
+    )
+    converted = tmp_path / "converted"
+    assert (
+        main(["convert-data", "yolo-pose", str(tmp_path / "yolo/data.yaml"), "--out", str(converted)]) == ExitCode.DONE
+    )
+    assert init(converted, "--out", tmp_path / "birds", "--yes") == ExitCode.DONE
+    cfg = load_config(str(tmp_path / "birds/birds.py"))
+    train, val = (DATASETS.build(cfg[f"{part}_dataloader"].dataset) for part in ("train", "val"))
+    assert (len(train), len(val)) == (4, 2)
+    assert train.skeleton.sigmas == (0.03, 0.03, 0.07)
+    assert train.skeleton.flip_index == (1, 0, 2)
+    assert train[0].image.shape == (128, 128, 3)
+    assert init(converted, "--out", converted, "--yes", "--overwrite") == ExitCode.FAULT
+
+
 def test_a_folder_must_hold_one_file(birds, tmp_path):
     path = birds()
     assert read_own_data(str(tmp_path)).path == path
@@ -194,6 +221,15 @@ def test_without_anybody_to_ask_yes_must_be_given(birds, tmp_path, capsys):
         init(birds(), "--out", tmp_path / "mine")
     assert caught.value.code == ExitCode.USAGE
     assert "left eye <-> right eye" in capsys.readouterr().out
+
+
+def test_the_folder_of_the_annotations_takes_what_is_written(birds, tmp_path, monkeypatch):
+    path = birds().rename(tmp_path / "annotations.json")
+    monkeypatch.chdir(tmp_path.parent)
+    before = path.read_text()
+    assert init(path, "--yes") == ExitCode.DONE
+    assert (tmp_path / f"{tmp_path.name}.py").is_file()
+    assert path.read_text() == before
 
 
 def test_what_an_earlier_call_wrote_is_kept_unless_it_may_go(birds, tmp_path, capsys):
