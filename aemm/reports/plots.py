@@ -75,7 +75,10 @@ def plot_precision_recall(runs: Mapping[str, Sequence[Curve]]) -> str:
                 axes.plot(curve.x, curve.y, color=color, linestyle=style, label=label)
         _grid(axes, "recall", "precision")
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
-        axes.legend(loc="lower left")
+        if len(runs) == 1:
+            axes.legend(loc="lower left")
+        else:  # too many lines to stand within
+            figure.legend(loc="outside lower left", ncols=min(2, len(runs)), fontsize=8)
         return _svg(figure, "Precision over recall")
 
 

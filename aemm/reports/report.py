@@ -55,11 +55,11 @@ def write_report(folder: str | Path, runs: Sequence[Run], examples: int = _EXAMP
 
 
 def with_own_names(runs: Sequence[Run]) -> list[Run]:
-    """The runs with names of their own: a number where two are called alike."""
+    """The runs with names of their own: where two are called alike, with their checkpoints, or else a number."""
     names = [run.name for run in runs]
-    return [
-        replace(run, name=f"{run.name} ({n})") if names.count(run.name) > 1 else run for n, run in enumerate(runs, 1)
-    ]
+    full = [f"{run.name} {Path(run.checkpoint).stem}" if names.count(run.name) > 1 else run.name for run in runs]
+    told = [f"{name} ({n})" if full.count(name) > 1 else name for n, name in enumerate(full, 1)]
+    return [replace(run, name=name) for run, name in zip(runs, told, strict=True)]
 
 
 def common_rows(runs: Sequence[Run]) -> np.ndarray:

@@ -25,11 +25,13 @@ def test_two_runs_stand_side_by_side(tmp_path):
 
 
 def test_runs_of_one_name_are_told_apart():
-    assert [run.name for run in with_own_names([pose_run("a"), pose_run("b"), pose_run("a")])] == [
-        "a (1)",
-        "b",
-        "a (3)",
-    ]
+    def names(*runs):
+        return [run.name for run in with_own_names(runs)]
+
+    first, other = (replace(pose_run("a"), checkpoint=f"work/epoch_{n}.pth") for n in (1, 2))
+    assert names(first, pose_run("b"), other) == ["a epoch_1", "b", "a epoch_2"]
+    assert names(first, first) == ["a epoch_1 (1)", "a epoch_1 (2)"]
+    assert names(pose_run("b")) == ["b"]
 
 
 def test_runs_that_cannot_be_compared_are_refused():
