@@ -106,7 +106,7 @@ def describe_run(
         name=name or folder.resolve().name,
         measure=measure,
         pairs=pairs,
-        look=_Looking(runner),
+        look=_Looking(runner, pairs),
         metrics=metrics,
         oracle=_oracle(runner, shown) if shown else {},
         oracle_images=shown,
@@ -143,13 +143,20 @@ def _oracle(runner: Runner, count: int) -> dict[str, dict[str, float]]:
 class _Looking:
     """Shows an image of the test data with what the network says of it."""
 
-    def __init__(self, runner: Runner) -> None:
-        self.runner = runner
+    def __init__(self, runner: Runner, pairs: Sequence[Pair]) -> None:
+        self.runner, self.pairs = runner, pairs
 
     def __call__(self, index: int) -> View:
-        """What the network says of the image at a place of the data set."""
+        """What the network says of the image at a place of the data set.
+
+        Raises:
+            ValueError: the test went through the data in another order.
+        """
         loader = self.runner.test_dataloader
-        return look_at(_model(self.runner), loader.collate_fn([loader.dataset[index]]))
+        batch = loader.collate_fn([loader.dataset[index]])
+        if batch.image_ids[0] != self.pairs[index][0].image_id:
+            raise ValueError("a report needs the test data in their order; set test_dataloader.sampler.shuffle=False")
+        return look_at(_model(self.runner), batch)
 
 
 def _model(runner: Runner) -> Any:

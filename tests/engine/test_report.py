@@ -99,3 +99,18 @@ def test_curves_that_cannot_be_drawn_are_named(tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["curves", str(tmp_path), "--out", "curves.gif"])
     assert caught.value.code == ExitCode.USAGE
+
+
+def test_test_data_in_another_order_are_refused(work_dir, tmp_path, capsys):
+    words = [
+        "test",
+        work_dir / "small.py",
+        work_dir / "best_AP.pth",
+        "--work-dir",
+        tmp_path,
+        "--report",
+        tmp_path / "r",
+    ]
+    shuffled = ["--cfg-options", "test_dataloader.sampler.shuffle=true"]
+    assert main([*map(str, words), *shuffled]) == ExitCode.FAULT
+    assert "set test_dataloader.sampler.shuffle=False" in capsys.readouterr().err
