@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
-from aemm.ops.assignment import assign
+from aemm.ops.assignment import assign, solve
 from aemm.records import EqualTags, GroupingRules, TagDistance
 
 _NEAREST = 1e-6  # weight of the true distance: it decides between equal costs and outweighs no visible score
@@ -176,7 +175,7 @@ def _partners(gap: np.ndarray, scores: np.ndarray, rules: GroupingRules) -> np.n
     cost[:, :instances] = np.rint(gap) * 100 - scores[:, None]  # ×100: the score decides among equals
     if rules.tie == "nearest":
         cost[:, :instances] += _NEAREST * np.minimum(gap, rules.tag_threshold)
-    partner = assign(cost) if rules.tie == "munkres" else linear_sum_assignment(cost)[1]
+    partner = assign(cost) if rules.tie == "munkres" else solve(cost)[1]
     known = np.flatnonzero(partner < instances)
     known = known[gap[known, partner[known]] < rules.tag_threshold]
     joined = np.full(peaks, -1)

@@ -15,9 +15,9 @@ from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from aemm.geometry import scaling, translation
+from aemm.ops.assignment import solve
 from aemm.ops.grouping import read_picks
 from aemm.records import check_choice
 
@@ -200,7 +200,7 @@ def _partners(
         weighted = np.where(gap < rules.tag_threshold, gap * away, gap).astype(np.float32)
     cost = np.full((len(scores), max(len(scores), len(known))), 1e10)
     cost[:, : len(known)] = np.round(weighted) * 100 - scores[:, None].astype(np.float64)
-    row, column = linear_sum_assignment(cost)
+    row, column = solve(cost)
     fits = column < len(known)
     row, column = row[fits], column[fits]
     near = gap[row, column] < rules.tag_threshold

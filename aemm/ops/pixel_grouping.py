@@ -11,7 +11,6 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from aemm.ops.subpixel import Array, library_of
 
@@ -204,6 +203,8 @@ def _order(values: Array) -> Array:
 def _apart(first: Array, second: Array) -> Array:
     """Distances ``(A, B)`` of points ``(A, L)`` and ``(B, L)``."""
     if isinstance(first, np.ndarray):
+        from scipy.spatial.distance import cdist  # here, since it takes longer to import than all else of a runtime
+
         return cdist(first, second).astype(first.dtype)
     return library_of(first).cdist(first, second, compute_mode="donot_use_mm_for_euclid_dist")
 
