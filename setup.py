@@ -45,6 +45,7 @@ setup(
     # .mim links to configs and tools; a wheel holds what they link to
     package_data={
         "aemm": ["py.typed", ".mim/*.yml", *MIM_FILES],
+        "aemm.export": ["web/*"],
         "aemm.reports": ["page.css", "page.html.jinja", "page.js"],
     },
     entry_points={"console_scripts": ["aemm = aemm.cli:main"]},

@@ -16,7 +16,7 @@ EXAMPLES = (
     "configs/pose/hourglass4_coco_512.py checkpoint.pth --format onnx --out hourglass.onnx --no-flip",
     "configs/pose/hrnet_w32_coco_512.py checkpoint.pth --format openvino --precision fp16 --images photos",
 )
-ENDINGS = {"onnx": ".onnx", "torch-export": ".pt2", "torchscript": ".pt", "openvino": ".xml"}
+ENDINGS = {"onnx": ".onnx", "torch-export": ".pt2", "torchscript": ".pt", "openvino": ".xml", "web": ".html"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +55,7 @@ def main(args: argparse.Namespace) -> ExitCode:
     from aemm.apis import Inferencer
     from aemm.engine import load_config, require, set_views
     from aemm.engine.outputs import check_file
-    from aemm.export import ExportOptions, at_one_scale, check_parity, export_model, for_open_model_zoo
+    from aemm.export import FORMATS, ExportOptions, at_one_scale, check_parity, export_model, for_open_model_zoo
 
     options = ExportOptions(args.format, args.precision, args.contract, not args.no_maps)
     target = Path(args.out or Path(args.checkpoint).with_suffix(ENDINGS[args.format]))
@@ -74,7 +74,7 @@ def main(args: argparse.Namespace) -> ExitCode:
     images = _images(cfg, args.images, args.image_count)
     parity = check_parity(exported, inferencer, images)
     print(parity.describe())
-    if not parity.same and args.precision == "fp32":
+    if not parity.same and args.precision == "fp32" and FORMATS[args.format].exact:
         print("the exported file does not find what the model finds; do not use it")
         return ExitCode.FAULT
     return ExitCode.DONE

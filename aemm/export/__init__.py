@@ -1,9 +1,9 @@
 """Trained models as files that run without aemm's training side, or without torch."""
 
+from aemm.export.forms import FORMATS
 from aemm.export.model import Exported, ExportOptions, at_one_scale, check_parity, export_model, for_open_model_zoo
 from aemm.export.network import DeployedNetwork, ExportError
 from aemm.export.parity import Parity, drawn_images
-from aemm.export.writers import FORMATS
 
 __all__ = [
     "FORMATS",

@@ -15,9 +15,10 @@ from aemm.apis import Inferencer
 from aemm.engine import set_views
 from aemm.export.describe import describe, fit_of, rules_of
 from aemm.export.folding import fold_batch_norms
+from aemm.export.forms import FORMATS
 from aemm.export.network import DeployedNetwork, ExportError, find_multiple
 from aemm.export.parity import Parity, check_sizes, compare
-from aemm.export.writers import FORMATS, TorchEngine, graph_of
+from aemm.export.writers import TorchEngine, graph_of
 from aemm.models.decoders import PoseDecoder
 from aemm.postprocess import SinglePersonRefiner
 from aemm.runtime import Engine, Predictor, open_engine
@@ -31,7 +32,7 @@ class ExportOptions:
     """What is exported of a model, and how.
 
     Attributes:
-        format: 'onnx', 'torch-export', 'torchscript' or 'openvino'.
+        format: 'onnx', 'torch-export', 'torchscript', 'openvino', or 'web' for a page with an ONNX file beside it.
         precision: 'fp32', or 'fp16' for a network that computes in half; maps and peaks are float32.
         contract: names and order of the outputs, aemm's or those of Open Model Zoo.
         maps: whether the maps are outputs; without them nothing is filled, and keypoints lie in the middle of cells.
@@ -70,11 +71,11 @@ class Exported:
         """The graph, ready to run."""
         if self.path.suffix in (".pt2", ".pt"):  # those of torch
             return TorchEngine(self.path, self.description)
-        return open_engine(self.path)
+        return open_engine(self.path.with_suffix(".onnx") if self.path.suffix == ".html" else self.path)
 
     def predictor(self) -> Predictor:
         """The file, ready to look at images."""
-        return Predictor(self.path, self.engine() if self.path.suffix in (".pt2", ".pt") else None)
+        return Predictor(self.path, self.engine() if self.path.suffix in (".pt2", ".pt", ".html") else None)
 
 
 def export_model(cfg: Config, model: Any, target: str | Path, options: ExportOptions) -> Exported:
@@ -121,7 +122,7 @@ def _export_network(
     form.write(graph, description, path)
     exported = Exported(path, description, folded)
     worst = check_sizes(network, exported.engine(), size[0])
-    if options.precision == "fp32" and worst > _EXACT:
+    if options.precision == "fp32" and form.exact and worst > _EXACT:
         raise ExportError(
             f"{path}: maps of other sizes than the graph was made with differ by {worst:.2g} of the largest value "
             "from the network's: sizes were baked in; choose another format"

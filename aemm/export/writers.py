@@ -7,7 +7,7 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -141,29 +141,6 @@ def _need(name: str, extras: str) -> Any:
         raise ModuleNotFoundError(
             f'the export needs {name}, which is not installed; pip install "aemm[{extras}]"', name=name
         ) from error
-
-
-class Format(NamedTuple):
-    """A file format.
-
-    Attributes:
-        ending: of its files.
-        writer: of the description.
-        write: the file.
-    """
-
-    ending: str
-    writer: str
-    write: Callable[[Graph, Description, Path], None]
-
-
-FORMATS = {
-    "onnx": Format(".onnx", f"torch.onnx dynamo, opset {OPSET}", write_onnx),
-    "torch-export": Format(".pt2", "torch.export", write_torch_export),
-    "torchscript": Format(".pt", "torch.jit.trace", write_torchscript),
-    "openvino": Format(".xml", f"OpenVINO from torch.onnx dynamo, opset {OPSET}", write_openvino),
-}
-"""Every format by its name on the command line."""
 
 
 class TorchEngine:
