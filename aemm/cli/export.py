@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from mmengine.config import Config
 
+    from aemm.export import Exported
+
 EXAMPLES = (
     "configs/pose/hourglass4_coco_512.py checkpoint.pth --format onnx --out hourglass.onnx --no-flip",
     "configs/pose/hrnet_w32_coco_512.py checkpoint.pth --format openvino --precision fp16 --images photos",
@@ -25,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", help="checkpoint file")
     parser.add_argument("--format", choices=list(ENDINGS), default="onnx", help="of the file; default onnx")
     parser.add_argument("--out", help="the file; by default beside the checkpoint, under its name")
-    parser.add_argument("--precision", choices=["fp32", "fp16"], default="fp32", help="of the network; default fp32")
+    parser.add_argument("--precision", choices=["fp32", "fp16", "int8"], default="fp32", help="of the network")
     parser.add_argument(
         "--contract",
         choices=["aemm", "openvino"],
@@ -44,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--images", nargs="+", metavar="INPUT", help="images or folders to check on; by default those of the test data"
+    )
+    parser.add_argument(
+        "--calibration-count", type=count, default=32, help="images by which int8 finds its ranges; default 32"
+    )
+    parser.add_argument(
+        "--test-count", type=count, default=200, help="images of the test data on which int8 is measured; default 200"
     )
     parser.add_argument("--image-count", type=count, default=4, help="how many of them; default 4")
 
@@ -74,10 +82,28 @@ def main(args: argparse.Namespace) -> ExitCode:
     images = _images(cfg, args.images, args.image_count)
     parity = check_parity(exported, inferencer, images)
     print(parity.describe())
-    if not parity.same and args.precision == "fp32" and FORMATS[args.format].exact:
+    if args.precision == "int8":
+        _quantize(cfg, exported, _images(cfg, args.images, args.calibration_count), args.test_count)
+    if not parity.same and args.precision != "fp16" and FORMATS[args.format].exact:
         print("the exported file does not find what the model finds; do not use it")
         return ExitCode.FAULT
     return ExitCode.DONE
+
+
+def _quantize(cfg: Config, exported: Exported, images: list[np.ndarray], most: int) -> None:
+    """Quantise a file, and print the figures of the test before and after."""
+    from aemm.export.quantize import measure
+
+    try:
+        before = measure(cfg, exported.predictor(), most)
+    except (OSError, ValueError) as error:
+        print(f"not measured, since the test data cannot be read: {str(error).splitlines()[0]}")
+        before = {}
+    quantized = exported.quantize(images)
+    print(f"int8: {quantized.quantized} convolutions, ranges from {len(images)} images")
+    after = measure(cfg, quantized.predictor(), most) if before else {}
+    for name in before:
+        print(f"{name}: {before[name]:.4f} before, {after[name]:.4f} after")
 
 
 def _images(cfg: Config, inputs: list[str] | None, most: int) -> list[np.ndarray]:

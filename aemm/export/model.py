@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from aemm.export.folding import fold_batch_norms
 from aemm.export.forms import FORMATS
 from aemm.export.network import DeployedNetwork, ExportError, find_multiple
 from aemm.export.parity import Parity, check_sizes, compare
+from aemm.export.quantize import quantize
 from aemm.export.writers import TorchEngine, graph_of
 from aemm.models.decoders import PoseDecoder
 from aemm.postprocess import SinglePersonRefiner
@@ -33,7 +34,8 @@ class ExportOptions:
 
     Attributes:
         format: 'onnx', 'torch-export', 'torchscript', 'openvino', or 'web' for a page with an ONNX file beside it.
-        precision: 'fp32', or 'fp16' for a network that computes in half; maps and peaks are float32.
+        precision: 'fp32'; 'fp16' for a network that computes in half; 'int8' for an ONNX file that is quantised once it
+            was compared. Maps and peaks are float32 all the same.
         contract: names and order of the outputs, aemm's or those of Open Model Zoo.
         maps: whether the maps are outputs; without them nothing is filled, and keypoints lie in the middle of cells.
     """
@@ -47,8 +49,10 @@ class ExportOptions:
         """Check what goes together."""
         if self.format not in FORMATS:
             raise ExportError(f"format must be one of {', '.join(FORMATS)}, got {self.format!r}")
-        if self.precision not in ("fp32", "fp16"):
-            raise ExportError(f"precision must be 'fp32' or 'fp16', got {self.precision!r}")
+        if self.precision not in get_args(Precision):
+            raise ExportError(f"precision must be 'fp32', 'fp16' or 'int8', got {self.precision!r}")
+        if self.precision == "int8" and self.format != "onnx":
+            raise ExportError(f"precision 'int8' is one of format 'onnx', got format {self.format!r}")
         if self.contract == "openvino" and not self.maps:
             raise ExportError("contract 'openvino' consists of maps; export them")
 
@@ -61,17 +65,29 @@ class Exported:
         path: of it.
         description: that it holds.
         folded: batch norms that became part of convolutions.
+        quantized: convolutions that compute in 8 bits.
     """
 
     path: Path
     description: Description
     folded: int
+    quantized: int = 0
 
     def engine(self) -> Engine:
         """The graph, ready to run."""
         if self.path.suffix in (".pt2", ".pt"):  # those of torch
             return TorchEngine(self.path, self.description)
         return open_engine(self.path.with_suffix(".onnx") if self.path.suffix == ".html" else self.path)
+
+    def quantize(self, images: Sequence[np.ndarray]) -> Exported:
+        """The same file with convolutions that compute in 8 bits; its refinement network stays as it is.
+
+        Args:
+            images: ``(H, W, 3) uint8`` RGB, by which the ranges of values are found.
+        """
+        predictor = Predictor(self.path)
+        count = quantize(self.path, [predictor.show(image) for image in images])
+        return replace(self, quantized=count)
 
     def predictor(self) -> Predictor:
         """The file, ready to look at images."""
@@ -122,7 +138,7 @@ def _export_network(
     form.write(graph, description, path)
     exported = Exported(path, description, folded)
     worst = check_sizes(network, exported.engine(), size[0])
-    if options.precision == "fp32" and form.exact and worst > _EXACT:
+    if options.precision != "fp16" and form.exact and worst > _EXACT:
         raise ExportError(
             f"{path}: maps of other sizes than the graph was made with differ by {worst:.2g} of the largest value "
             "from the network's: sizes were baked in; choose another format"

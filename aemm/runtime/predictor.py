@@ -125,6 +125,10 @@ class Predictor:
         """The instances of one image ``(H, W, 3) uint8`` RGB, in its pixels."""
         return self._run([self._show(image, image_id)])[0]
 
+    def show(self, image: np.ndarray) -> np.ndarray:
+        """What the graph is given for one image ``(H, W, 3) uint8`` RGB: ``(1, 3, height, width) uint8``."""
+        return _stacked([self._show(image, 0)])
+
     def outputs(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """What the graph gives for one image ``(H, W, 3) uint8`` RGB, each with a leading 1."""
         return self._outputs([self._show(image, 0)])
@@ -153,8 +157,7 @@ class Predictor:
         return _Shown(pixels[..., ::-1] if self.description.channels == "BGR" else pixels, view, image)
 
     def _outputs(self, lot: Sequence[_Shown]) -> dict[str, np.ndarray]:
-        images = np.stack([shown.pixels for shown in lot]).transpose(0, 3, 1, 2)
-        return rename_outputs(self.engine.run(np.ascontiguousarray(images)), self.description)
+        return rename_outputs(self.engine.run(_stacked(lot)), self.description)
 
     def _run(self, lot: Sequence[_Shown]) -> list[Instances]:
         outputs = self._outputs(lot)
@@ -162,6 +165,11 @@ class Predictor:
         if self._refine is None:
             return found
         return [self._refine(people, shown.original) for people, shown in zip(found, lot, strict=True)]
+
+
+def _stacked(lot: Sequence[_Shown]) -> np.ndarray:
+    """Images of one size as ``(B, 3, height, width)``."""
+    return np.ascontiguousarray(np.stack([shown.pixels for shown in lot]).transpose(0, 3, 1, 2))
 
 
 def _checked(path: str | Path, description: Description, engine: Engine) -> Any:

@@ -48,6 +48,8 @@ def test_a_graph_with_sizes_baked_in_is_found(tmp_path):
     network = DeployedNetwork(inferencer_of(small_config()).model, "continuous").eval()
 
     class Baked:
+        input_size = None
+
         def run(self, images):
             with torch.no_grad():
                 found = network(torch.from_numpy(np.resize(images, (2, 3, 32, 48))))
@@ -60,8 +62,9 @@ def test_a_graph_with_sizes_baked_in_is_found(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (dict(format="tflite"), "format must be one of onnx, torch-export, torchscript, openvino, got 'tflite'"),
-        (dict(precision="bf16"), "precision must be 'fp32' or 'fp16'"),
+        (dict(format="tflite"), "format must be one of onnx, torch-export, torchscript, openvino, web, got 'tflite'"),
+        (dict(precision="bf16"), "precision must be 'fp32', 'fp16' or 'int8', got 'bf16'"),
+        (dict(precision="int8", format="openvino"), "precision 'int8' is one of format 'onnx'"),
         (dict(contract="openvino", maps=False), "contract 'openvino' consists of maps"),
     ],
 )

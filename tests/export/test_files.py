@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from aemm.export import ExportOptions, check_parity, export_model, for_open_model_zoo
+from aemm.export import ExportError, ExportOptions, check_parity, export_model, for_open_model_zoo
+from aemm.export.quantize import quantize
 from aemm.runtime import Predictor
 from aemm.runtime.description import read_description
 from tests.export.small_models import inferencer_of, pictures, single_person, small_config
@@ -104,6 +105,27 @@ def test_peaks_alone_are_enough_for_people_in_cells(tmp_path):
     exported = export_model(cfg, inferencer.model, tmp_path / "peaks.onnx", ExportOptions(maps=False))
     assert exported.description.outputs == ("scores", "cells", "tags")
     assert check_parity(exported, inferencer, pictures()).same
+
+
+def test_a_quantised_file_keeps_its_description_and_the_convolutions_of_its_maps(tmp_path):
+    import onnx
+
+    cfg = small_config()
+    inferencer = inferencer_of(cfg)
+    exported = export_model(cfg, inferencer.model, tmp_path / "pose.onnx", ExportOptions(precision="int8"))
+    exact = exported.predictor().outputs(pictures()[0])["heatmaps"]
+    quantized = exported.quantize(pictures())
+    convolutions = sum(node.op_type == "Conv" for node in onnx.load(str(exported.path)).graph.node)
+    assert 0 < quantized.quantized < convolutions
+    predictor = quantized.predictor()
+    assert predictor.description == exported.description
+    found = predictor.outputs(pictures()[0])["heatmaps"]
+    assert 0 < np.abs(found - exact).max() < 0.5 * np.abs(exact).max()
+
+
+def test_nothing_is_quantised_without_images(tmp_path):
+    with pytest.raises(ExportError, match="int8 needs images to calibrate with, got none"):
+        quantize(tmp_path / "pose.onnx", [])
 
 
 class TestOpenModelZoo:
