@@ -39,7 +39,9 @@ def test_the_config_for_own_keypoints_builds_a_model_of_that_many_maps(tmp_path,
     assert maps.tags.shape[1:3] == (5, 1)
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"\b(?:tools|configs|requirements|docs)/[\w./]+\.\w+", README + USE))))
+@pytest.mark.parametrize(
+    "name", sorted(set(re.findall(r"\b(?:tools|configs|requirements|docs)/[\w./]+\.\w+", README + USE)))
+)
 def test_every_file_that_readme_names_exists(name):
     assert (ROOT / name).is_file()
 
