@@ -27,13 +27,11 @@ def load_mat(path: str | Path, squeeze: bool = True) -> dict[str, Any]:
         data = Path(path).read_bytes()
         check_matlab(data)
         content = loadmat(BytesIO(data), struct_as_record=False, squeeze_me=squeeze)
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
-    except Exception as error:  # a damaged file makes the reader raise anything, for want of memory too
-        told = str(error) or "it states more than the memory holds"
-        raise ValueError(
-            f"{path} cannot be read as a MATLAB file (up to version 7.2), or is damaged: {told}"
-        ) from error
+    except MemoryError:
+        raise
+    except Exception as error:  # scipy raises whatever it stumbles over
+        told = str(error) or type(error).__name__
+        raise ValueError(f"{path} cannot be read as a MATLAB file (up to version 7.2): {told}") from error
     return {name: value for name, value in content.items() if not name.startswith("__")}
 
 
