@@ -14,7 +14,9 @@ def test_one_word_watches_what_the_best_checkpoint_is_chosen_by(tmp_path):
 
 
 def test_training_ends_after_so_many_validations_in_vain(tmp_path):
-    frozen = dict(early_stopping=2, train_cfg__max_epochs=9, optim_wrapper__optimizer__lr=0.0)
+    frozen = dict(
+        early_stopping=2, train_cfg__max_epochs=9, train_dataloader__dataset__length=4, optim_wrapper__optimizer__lr=0.0
+    )
     runner = small_runner(tmp_path, validate=True, default_hooks__checkpoint__save_best="coco/AP", **frozen)
     runner.train()
     assert runner.epoch == 3  # the first is the best there is, two do not gain on it

@@ -17,6 +17,7 @@ HOOK = 'custom_hooks = [dict(type="VisualizationHook", images={images}, interval
 
 def _train(folder, *backends, epochs=3):
     settings = {"visualizer": dict(type="Visualizer", vis_backends=list(backends)), "train_cfg.max_epochs": epochs}
+    settings |= {"train_dataloader.dataset.length": 4, "val_dataloader.dataset.length": 3}
     runner = small_runner(folder, HOOK.format(images=2), validate=True, **settings)
     runner.train()
     return runner
@@ -30,21 +31,21 @@ def test_the_same_images_are_drawn_again_and_the_first_batch_once(tmp_path):
     names = sorted(path.name for path in tmp_path.rglob("vis_image/*.png"))
     assert names == [
         *("first_batch_0_0.png", "first_batch_1_0.png"),
-        *("validation_0_3.png", "validation_0_9.png", "validation_6_3.png", "validation_6_9.png"),
+        *("validation_0_1.png", "validation_0_3.png", "validation_2_1.png", "validation_2_3.png"),
     ]
     drawn = {path.name: cv2.imread(str(path)) for path in tmp_path.rglob("vis_image/*.png")}
-    height, width = drawn["validation_0_3.png"].shape[:2]
+    height, width = drawn["validation_0_1.png"].shape[:2]
     assert width > 4 * height
-    assert not np.array_equal(drawn["validation_0_3.png"], drawn["validation_0_9.png"])
+    assert not np.array_equal(drawn["validation_0_1.png"], drawn["validation_0_3.png"])
     (events,) = tmp_path.rglob("events.out.tfevents.*")
     accumulator = EventAccumulator(str(events))
     accumulator.Reload()
-    assert set(accumulator.Tags()["images"]) == {"first_batch_0", "first_batch_1", "validation_0", "validation_6"}
+    assert set(accumulator.Tags()["images"]) == {"first_batch_0", "first_batch_1", "validation_0", "validation_2"}
 
 
 def test_training_is_the_same_with_pictures_and_without(tmp_path):
-    plain = small_runner(tmp_path / "plain")
-    drawn = small_runner(tmp_path / "drawn", HOOK.format(images="0"))
+    plain = small_runner(tmp_path / "plain", train_cfg__max_epochs=1)
+    drawn = small_runner(tmp_path / "drawn", HOOK.format(images="0"), train_cfg__max_epochs=1)
     for runner in (plain, drawn):
         runner.train()
     weights = [list(runner.model.state_dict().values()) for runner in (plain, drawn)]
