@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 
-from aemm.apis import Account, Inferencer, predict_all
+from aemm.apis import Account, Inferencer, find_sources, predict_all
 from aemm.formats import open_frames
 from tests.apis.test_inferencer import SMALL, write_recipe
 from tests.apis.test_inputs import trouble
@@ -166,3 +166,36 @@ def test_scores_of_a_picture_do_not_depend_on_its_file(inferencer, tmp_path):
     (tmp_path / "b.tif").write_bytes(encoded(scene(), "TIFF"))
     first, second = inferencer([tmp_path / "a.png", tmp_path / "b.tif"])
     np.testing.assert_array_equal(first.keypoints, second.keypoints)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_trouble_is_counted_the_same_in_batches_and_without_overlap(recipe, tmp_path, batch_size):
+    images, bad, other, _ = trouble(tmp_path / "in")
+    inferencer = Inferencer(*recipe, device="cpu", batch_size=batch_size, overlap=batch_size > 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        account = predict_all(inferencer, tmp_path / "in", results=[tmp_path / "f.jsonl"])
+    ids = [json.loads(line)["image_id"] for line in (tmp_path / "f.jsonl").read_text().splitlines()]
+    assert (account.images, len(account.left_out) + len(account.partial), len(account.other)) == (images, bad, other)
+    assert account.found == account.read + len(account.left_out) + len(account.other)
+    assert len(ids) == images
+    assert ids == [name for source in find_sources(tmp_path / "in", Account()) for name, _ in source]
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_over_two_thousand_frames(recipe, tmp_path):
+    inferencer = Inferencer(*recipe, device="cpu", batch_size=4)
+    short, sizes = write_video(tmp_path / "clip.avi", 20, size=(240, 320)), []
+    clips = [tmp_path / f"{n}.avi" for n in range(100)]
+    for clip in clips:
+        clip.symlink_to(short)
+
+    def look(account):
+        if account.images % 100 == 0:
+            with open("/proc/self/statm") as file:
+                sizes.append(int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20)
+
+    account = predict_all(inferencer, clips, tmp_path / "out", [tmp_path / "f.jsonl"], tell=look)
+    assert account.images == 2000
+    print("MiB:", [round(size) for size in sizes])
+    assert max(sizes[10:]) - sizes[4] < 20
