@@ -38,7 +38,7 @@ class Page:
         """What the driver answers."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.address + path, data, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=180) as answer:
             return json.load(answer)["value"]
 
     def open(self, file: Path, width: int, dark: bool = False):
@@ -75,7 +75,7 @@ def started(folder: Path):
     process = subprocess.Popen([driver, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         page = Page(f"http://127.0.0.1:{port}")
-        for _ in range(100):
+        for _ in range(600):
             try:
                 page.ask("GET", "/status")
                 break

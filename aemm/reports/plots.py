@@ -20,6 +20,7 @@ WIDTH = 4.6  # inches; on a narrow screen text stays legible
 _INK = "#123456"  # stands for the colour of the page's text until the plot is in it
 # told apart by everybody (Okabe and Ito), light and dark pages alike
 _LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_LONGEST = 20  # characters of the name of a run
 _FEW = 30  # points of a curve, of which each is marked
 _STYLES = ("-", "--", ":", "-.")
 _RC: dict[Any, Any] = {
@@ -69,16 +70,13 @@ def plot_precision_recall(runs: Mapping[str, Sequence[Curve]]) -> str:
     """
     with rc_context(_RC):
         figure, (axes,) = _new()
-        for style, (run, curves) in zip(_cycle(_STYLES, len(runs)), runs.items(), strict=True):
+        for n, (style, curves) in enumerate(zip(_cycle(_STYLES, len(runs)), runs.values(), strict=True)):
             for color, curve in zip(_cycle(_LINES, len(curves)), curves, strict=True):
-                label = curve.name if len(runs) == 1 else f"{curve.name}, {run}"
-                axes.plot(curve.x, curve.y, color=color, linestyle=style, label=label)
+                axes.plot(curve.x, curve.y, color=color, linestyle=style, label="" if n else curve.name)
+        _name_styles(axes, list(runs), _INK)
         _grid(axes, "recall", "precision")
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
-        if len(runs) == 1:
-            axes.legend(loc="lower left")
-        else:  # too many lines to stand within
-            figure.legend(loc="outside lower left", ncols=min(2, len(runs)), fontsize=8)
+        axes.legend(loc="lower left")
         return _svg(figure, "Precision over recall")
 
 
@@ -92,7 +90,7 @@ def plot_by_threshold(runs: Mapping[str, Curve], similarity: str) -> str:
     with rc_context(_RC):
         figure, (axes,) = _new()
         for color, (run, curve) in zip(_cycle(_LINES, len(runs)), runs.items(), strict=True):
-            axes.plot(curve.x, curve.y, color=color, marker=".", label=run)
+            axes.plot(curve.x, curve.y, color=color, marker=".", label=_short(run))
         _grid(axes, f"threshold ({similarity})", "AP")
         axes.set(ylim=(0, 1.02))
         if len(runs) > 1:
@@ -125,17 +123,24 @@ def _draw_history(runs: Mapping[str, History], ink: str) -> Figure:
     panels = history_panels(list(runs.values()))
     figure, all_axes = _new(len(panels), 2.5)
     for axes, (title, names) in zip(all_axes, panels.items(), strict=True):
-        for style, (run, history) in zip(_cycle(_STYLES, len(runs)), runs.items(), strict=True):
+        for n, (style, history) in enumerate(zip(_cycle(_STYLES, len(runs)), runs.values(), strict=True)):
             for color, name in zip(_cycle(_LINES, len(names)), names, strict=True):
                 steps, values = (history.validation | history.training).get(name, ([], []))
-                label = name if len(runs) == 1 else f"{name}, {run}"
-                marker = "." if len(steps) < _FEW else ""
+                marker, label = "." if len(steps) < _FEW else "", "" if n else name
                 axes.plot(steps, values, color=color, linestyle=style, marker=marker, label=label)
+        _name_styles(axes, list(runs), ink)
         _grid(axes, "iteration", title, ink)
         if title == "losses":
             axes.set_yscale("log")
         axes.legend()
     return figure
+
+
+def _name_styles(axes: Axes, runs: Sequence[str], ink: str) -> None:
+    """Add to the legend which run has which style of lines, where there are several."""
+    for style, run in zip(_cycle(_STYLES, len(runs)), runs, strict=True):
+        if len(runs) > 1:
+            axes.plot([], [], color=ink, linestyle=style, label=_short(run))
 
 
 def history_panels(histories: Sequence[History]) -> dict[str, list[str]]:
@@ -220,6 +225,11 @@ def on_line(tags: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray
     direction = np.linalg.svd(tags - tags.mean(0), full_matrices=False)[2][0]
     direction = direction if direction.sum() >= 0 else -direction
     return tags @ direction, found @ direction
+
+
+def _short(name: str) -> str:
+    """A name of a run that fits a legend."""
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST // 2 - 1]}…{name[-_LONGEST // 2 :]}"
 
 
 def _color(owner: int) -> Any:

@@ -21,6 +21,7 @@ return [...document.querySelectorAll(".image")].filter((one) => !one.hidden).map
   [...image.querySelectorAll("img")].filter((one) => one.getClientRects().length).map((one) => one.dataset.layer));
 """
 SWITCHES = "return [...document.querySelectorAll(`input[name='${arguments[0]}']`)].map((one) => one.value);"
+LONG = "a_run_whose_name_is_wider_than_the_screen_of_a_telephone"
 CLICK = "document.querySelector(`input[name='${arguments[0]}'][value='${arguments[1]}']`).click();"
 
 
@@ -74,7 +75,7 @@ def test_dark_and_light_can_be_chosen(page, page_file):
     assert page.complaints() == []
 
 
-@pytest.mark.parametrize("runs", [[mask_run()], [mpii_run()], [pose_run(), pose_run("second", 5.0)]])
+@pytest.mark.parametrize("runs", [[mask_run()], [mpii_run()], [pose_run(LONG), pose_run(f"{LONG}_too", 5.0)]])
 def test_every_kind_of_page_fits_a_narrow_screen(page, tmp_path, runs):
     page.open(write_report(tmp_path, runs, examples=1), 380)
     page.run("document.querySelectorAll('details').forEach((one) => { one.open = true; });")
