@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -15,7 +16,7 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 _LOOK = 0.2  # s between two looks at whether all is to stop
-_PATIENCE = 5.0  # s for threads to end, of which one may wait for a camera
+_PATIENCE = 2.0  # s for all threads to end; one may wait for a camera, or for a name on the standard input
 
 
 class _End:
@@ -44,8 +45,9 @@ class Pipeline:
     def __exit__(self, *error: object) -> None:
         """Stop all steps, wherever they are."""
         self._stopped.set()
+        until = time.monotonic() + _PATIENCE
         for thread in self._threads:
-            thread.join(_PATIENCE)
+            thread.join(max(0.0, until - time.monotonic()))
 
     def ahead(self, items: Iterable[T], size: int) -> Iterator[T]:
         """The same things, made by a thread of their own as soon as the first one is asked for.

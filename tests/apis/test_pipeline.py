@@ -79,6 +79,21 @@ def test_whoever_leaves_early_leaves_no_thread_and_no_open_generator():
     assert threading.active_count() == before
 
 
+def test_a_step_that_waits_for_ever_is_not_waited_for():
+    never = threading.Event()
+
+    def waiting():
+        yield 1
+        never.wait(60)
+        yield 2
+
+    with Pipeline() as steps:
+        assert next(steps.ahead(steps.ahead(waiting(), 1), 1)) == 1
+        start = time.monotonic()
+    assert time.monotonic() - start < 10
+    never.set()
+
+
 def test_groups_are_alike_and_nothing_waits_for_long():
     words = ["a1", "b1", "a2", "c1", "b2", "a3", "a4", "b3"]
     groups = list(gather_alike(words, lambda word: word[0], 2, 10))
