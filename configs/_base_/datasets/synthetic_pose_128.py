@@ -6,7 +6,7 @@ At a map stride of 4 the face of anybody smaller than this is a cell or two.
 _base_ = ["../loaders.py"]
 
 people = dict(type="SyntheticPoseDataset", people=(1, 4), height=(0.7, 0.95), cache=True)
-train_pipeline = [dict(type="PoseTargets", strides=(4,), sigma=1.5, style="unbiased")]
+train_pipeline = [dict(type="PoseTargets", strides=(4,), sigma=1.0, style="unbiased")]
 train_dataloader = dict(
     batch_size=8, dataset=dict(people, length=9000, seed=0, pipeline=train_pipeline), **_base_.in_process
 )
