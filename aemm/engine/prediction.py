@@ -109,7 +109,7 @@ class FastNetwork:
     """Backbone and head of a model, run as :class:`Speed` says.
 
     Args:
-        model: an :class:`aemm.models.Embedder` in evaluation mode, which stays as it is.
+        model: an :class:`aemm.models.Embedder`, which stays as it is.
         speed: how to run it.
     """
 
@@ -117,7 +117,8 @@ class FastNetwork:
         self.backbone, self.head = model.backbone, model.head
         self.half, self.to_fold = speed.half, speed.fuse
         if speed.fuse:
-            self.backbone, self.head = deepcopy(self.backbone), deepcopy(self.head)
+            # a test prepares the model before it turns it to evaluation
+            self.backbone, self.head = deepcopy(self.backbone).eval(), deepcopy(self.head).eval()
         self.run = self._plain
         if speed.compile:
             compile_around_recomputing()
@@ -146,7 +147,7 @@ def prepare_model(model: Any, speed: Speed, thinning: Thinning) -> None:
     """Have a model predict as it was asked to; its weights stay as they are.
 
     Args:
-        model: an :class:`aemm.models.Embedder` in evaluation mode, on its device.
+        model: an :class:`aemm.models.Embedder` on its device.
         speed: of its network.
         thinning: of its results, before its own postprocessors see them.
     """
