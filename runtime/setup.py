@@ -13,7 +13,7 @@ from setuptools.command.build_py import build_py
 AEMM = Path(__file__).resolve().parents[1] / "aemm"
 # modules of each package that are packaged; None = all of them
 MODULES: dict[str, set[str] | None] = {
-    "aemm": {"__init__", "geometry", "records", "skeletons"},
+    "aemm": {"__init__", "announce", "geometry", "records", "skeletons"},
     "aemm.ops": {
         "__init__",
         *("assignment", "boxes", "cell_search", "fitting", "grouping", "image", "instance_masks", "openvino", "peaks"),

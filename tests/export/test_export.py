@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from aemm.export import DeployedNetwork, ExportError, ExportOptions, export_model
+from aemm.cli.export import ENDINGS
+from aemm.export import FORMATS, DeployedNetwork, ExportError, ExportOptions, export_model
 from aemm.export.folding import fold_batch_norms
 from aemm.export.network import find_multiple
 from aemm.export.parity import check_sizes
@@ -71,6 +72,10 @@ def test_a_graph_with_sizes_baked_in_is_found(tmp_path):
 def test_options_that_do_not_go_together_are_refused(options, message):
     with pytest.raises(ExportError, match=message):
         ExportOptions(**options)
+
+
+def test_the_command_knows_the_endings_of_all_formats():
+    assert {name: form.ending for name, form in FORMATS.items()} == ENDINGS
 
 
 def test_scales_beside_one_are_refused(tmp_path):
