@@ -77,7 +77,10 @@ def compare(inferencer: Inferencer, predictor: Predictor, images: Iterable[np.nd
         outputs = predictor.outputs(image)
         if "heatmaps" in outputs:
             maps = _maps(inferencer, image)
-            pairs: Sequence[tuple[Any, Any]] = [(maps.heatmaps, outputs["heatmaps"])]
+            heat = (maps.heatmaps, outputs["heatmaps"])
+            if predictor.description.contract == "openvino":  # whose signs tell of suppressed cells
+                heat = (heat[0].abs(), np.abs(heat[1]))
+            pairs: Sequence[tuple[Any, Any]] = [heat]
             pairs = [*pairs, *([(maps.tags, outputs["tag_maps"])] if "tag_maps" in outputs else [])]
             parity.maps = max(parity.maps, *(difference(a.numpy(), b) for a, b in pairs))
     return parity

@@ -76,6 +76,7 @@ def test_people_grouped_as_in_open_model_zoo_are_those_of_the_inferencer():
     assert outputs["embeddings"].shape == (1, 17, 16, 16, 2)
     assert (outputs["heatmaps"] < 0).any()
     assert people_in_common(inferencer, engine) > 3
+    assert compare(inferencer, Predictor("x", engine), pictures()).maps < 1e-5
 
 
 def test_without_maps_people_lie_in_cells():
