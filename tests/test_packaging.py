@@ -22,7 +22,7 @@ MODULES = sorted((ROOT / "aemm").rglob("*.py"))
 # Distributions whose import name differs.
 PROVIDES = {"opencv-python": "cv2", "mmcv-lite": "mmcv", "pillow": "PIL", "pyyaml": "yaml"}
 # Imported, if at all, inside the function that needs them: optional, compiled, or for a screen.
-NEVER_AT_MODULE_LEVEL = ("torchvision", "mmcv.ops", "xtcocotools", "xthotcoco", "tensorboard", "sleap_io")
+NEVER_AT_MODULE_LEVEL = ("torchvision", "mmcv.ops", "orjson", "xtcocotools", "xthotcoco", "tensorboard", "sleap_io")
 NEEDS_A_SCREEN = {"imshow", "waitKey", "namedWindow", "destroyAllWindows", "destroyWindow", "selectROI"}
 
 
@@ -118,7 +118,7 @@ def test_an_undeclared_import_or_a_window_is_noticed():
 
 
 def test_the_package_imports_without_its_optional_parts():
-    blocked = ["torchvision", "mmcv.ops", "xtcocotools", "xthotcoco", "tensorboard", "sleap_io"]
+    blocked = ["torchvision", "mmcv.ops", "orjson", "xtcocotools", "xthotcoco", "tensorboard", "sleap_io"]
     modules = [".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for p in MODULES]
     code = f"""
 import importlib, sys

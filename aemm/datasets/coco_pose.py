@@ -87,23 +87,22 @@ class CocoPoseDataset(SampleDataset):
         choice = CategoryChoice(category, reorder_keypoints)
         self.file = self.read(choice, area_per_box)
         self._places = self._taking_part(images or ("all" if test_mode else "with_keypoints"))
-        if not self._places or not (test_mode or self.file.annotated.any()):
+        if not len(self._places) or not (test_mode or self.file.annotated.any()):
             fault = "nobody in it has a keypoint with visibility 1 or 2, so there is nothing to learn from"
             raise AnnotationError(self.ann_file, ["; ".join([fault, *(notice.text for notice in self.file.notices)])])
-        log_notices(self.ann_file, self.file.summary(self._places), self.file.notices)
+        log_notices(self.ann_file, self.file.summary(self._places.tolist()), self.file.notices)
 
     def read(self, choice: CategoryChoice, area_per_box: float | None) -> KeypointFile:
         """The annotation files, checked."""
         return read_keypoints(self.sources, self.keypoint_set, choice, area_per_box, needs_people=not self.test_mode)
 
-    def _taking_part(self, images: Images) -> list[int]:
+    def _taking_part(self, images: Images) -> np.ndarray:
         """The images of the file that are samples."""
         check_choice("images", images, Images)
-        every = range(len(self.file.images))
         if images == "all":
-            return list(every)
+            return np.arange(len(self.file.images))
         counts = self.file.annotated if images == "with_keypoints" else np.ones(len(self.file.crowd), bool)
-        return [i for i in every if counts[self.file.rows(i)].any()]
+        return np.flatnonzero([counts[self.file.rows(i)].any() for i in range(len(self.file.images))])
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -126,11 +125,11 @@ class CocoPoseDataset(SampleDataset):
 
     def load(self, index: int) -> Sample:
         """Image, keypoints of everybody who has some, and the ignore mask of the rest."""
-        return self.load_image_of(self._places[index])
+        return self.load_image_of(int(self._places[index]))
 
     def truth(self, index: int) -> Truth:
         """What is known of an image, which is not read."""
-        return self.file.truth(self._places[index])
+        return self.file.truth(int(self._places[index]))
 
     def load_image_of(self, i: int) -> Sample:
         """The sample of image ``i`` of the file."""

@@ -100,7 +100,7 @@ class MpiiDataset(CocoPoseDataset):
 
     def _image_regions(self) -> list[tuple[int, GroupEntry | None]]:
         """Every image that has somebody to learn from; in evaluation every image."""
-        return [(i, None) for i in self._places if self.test_mode or self._learnt[self.file.rows(i)].any()]
+        return [(i, None) for i in self._places.tolist() if self.test_mode or self._learnt[self.file.rows(i)].any()]
 
     def _group_regions(self) -> list[tuple[int, GroupEntry | None]]:
         """Image and entry of every group that has somebody to learn from."""

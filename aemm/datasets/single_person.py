@@ -67,7 +67,8 @@ class SinglePersonDataset(CocoPoseDataset):
         )
         least = max(1, min_keypoints)
         count = (self.file.visible > 0).sum(1)
-        self._people = [(i, row) for i in self._places for row in self.learnt(i).tolist() if count[row] >= least]
+        places = self._places.tolist()
+        self._people = [(i, row) for i in places for row in self.learnt(i).tolist() if count[row] >= least]
         if not self._people:
             raise AnnotationError(self.ann_file, [f"nobody in it has {least} keypoints with visibility 1 or 2"])
 

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from aemm.formats.paths import plain_name
+
 _SHOWN = 8
 _TRIED = 1000  # of the absent files; enough to tell which layout fits best
 _SUBFOLDERS = 100
@@ -56,7 +58,12 @@ def absent_names(folder: str, names: Iterable[str]) -> list[str]:
         names: relative to it.
     """
     listings = _Listings()
-    return [name for name in names if not listings.holds(os.path.normpath(os.path.join(folder, name)))]
+    own = listings.names(os.path.normpath(folder) if folder else "")
+    return [
+        name
+        for name in names
+        if not (name in own if plain_name(name) else listings.holds(os.path.normpath(os.path.join(folder, name))))
+    ]
 
 
 def describe_absent(folder: str, absent: Sequence[str], count: int) -> str:

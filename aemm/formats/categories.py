@@ -62,8 +62,10 @@ class KeypointCategories(NamedTuple):
 
 def used_ids(data: Mapping[str, Any]) -> Counter[Any]:
     """How many annotations each category has."""
-    rows = data.get("annotations") or ()
-    return Counter(key for row in rows if is_id(key := row.get("category_id")))
+    keys = [row.get("category_id") for row in data.get("annotations") or ()]
+    if set(map(type, keys)) <= {int}:
+        return Counter(keys)
+    return Counter(key for key in keys if is_id(key))
 
 
 def shared_faults(categories: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -6,19 +6,29 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from aemm.formats.categories import CategoryChoice, category_faults, find_categories, shared_faults
 from aemm.formats.decoders import MAX_PIXELS
 from aemm.formats.image_folder import ImageFolder
+from aemm.formats.paths import plain_name
 from aemm.formats.segmentation import has_region, segmentation_faults
+from aemm.formats.usual import usual_fields, usual_images, usual_people
 from aemm.formats.values import KnownIds, are_numbers, is_id, is_number, is_whole, repeated, shown
 from aemm.skeletons import Skeleton
 
 _SHOWN = 5
+Sizes = dict[Any, tuple[int, int]]
+"""Height and width of images by their identifiers."""
+Check = Callable[[Mapping[str, Any], tuple[int, int]], Sequence[str]]
+"""From an annotation and the size of its image to what is wrong with it."""
 _NEEDS_REGION = "needs a segmentation or a bbox to be ignored by, it has neither"
 
 
 def image_faults(images: Sequence[Mapping[str, Any]], folder: ImageFolder) -> list[str]:
     """What is wrong with the image entries: ids, names, sizes, and files that are not there."""
+    if usual_images(images, MAX_PIXELS):
+        return folder.faults([image["file_name"] for image in images])
     faults = [f"images: id {key!r} stands there more than once" for key in _repeated_ids(images)]
     names = []
     for n, image in enumerate(images):
@@ -49,12 +59,18 @@ def _size_faults(image: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _repeated_ids(rows: Sequence[Mapping[str, Any]]) -> list[Any]:
-    return repeated([key for row in rows if is_id(key := row.get("id"))])
+    keys = [row.get("id") for row in rows]
+    if set(map(type, keys)) <= {int} and len(set(keys)) == len(keys):
+        return []
+    return repeated([key for key in keys if is_id(key)])
 
 
 def _split_people(data: Mapping[str, Any]) -> list[str]:
     """Files that are listed several times, with annotations each time."""
-    names = {image["id"]: os.path.normpath(image["file_name"]) for image in data["images"]}
+    names = {
+        image["id"]: name if plain_name(name := image["file_name"]) else os.path.normpath(name)
+        for image in data["images"]
+    }
     used = [names[key] for key in dict.fromkeys(row["image_id"] for row in data["annotations"])]
     twice = repeated(used)
     if not twice:
@@ -86,7 +102,7 @@ def keypoint_faults(
     meant = set() if of_categories else set(find_categories(data, skeleton, choice).ids)
     silent = {c["id"] for c in data["categories"] if is_id(c.get("id")) and not c.get("keypoints")}
 
-    def check(annotation: Mapping[str, Any], size: tuple[int, int]) -> list[str]:
+    def check(annotation: Mapping[str, Any], size: tuple[int, int]) -> Sequence[str]:
         category = annotation["category_id"]
         if category in meant:
             return annotation_faults(annotation, len(skeleton), size, needs_area)
@@ -95,7 +111,13 @@ def keypoint_faults(
             return [f"it has keypoints, but category {category!r} names none"]
         return []
 
-    return of_categories + _file_faults(data, folder, check)
+    def settle(fields: np.ndarray, sizes: Sizes) -> np.ndarray:
+        rows = data["annotations"]
+        people = [known and row["category_id"] in meant for row, known in zip(rows, fields.tolist(), strict=True)]
+        usual = usual_people(rows, np.array(people, bool), len(skeleton))
+        return usual.labelled | _without_faults(rows, usual.unlabelled, sizes, _unlabelled_faults)
+
+    return of_categories + _file_faults(data, folder, check, settle)
 
 
 def instance_faults(data: Mapping[str, Any], folder: ImageFolder) -> list[str]:
@@ -108,26 +130,57 @@ def instance_faults(data: Mapping[str, Any], folder: ImageFolder) -> list[str]:
     faults = shared_faults(data["categories"])
     if not data["categories"]:
         faults.append("categories: there is none, expected a list of id and name")
-    return faults + _file_faults(data, folder, mask_faults)
+
+    def settle(fields: np.ndarray, sizes: Sizes) -> np.ndarray:
+        return _without_faults(data["annotations"], fields, sizes, mask_faults)
+
+    return faults + _file_faults(data, folder, mask_faults, settle)
+
+
+def _without_faults(rows: Sequence[Mapping[str, Any]], chosen: np.ndarray, sizes: Sizes, check: Check) -> np.ndarray:
+    """Which of the chosen annotations, ``(A,) bool``, have none by a check."""
+    found = chosen.copy()
+    for n in np.flatnonzero(chosen).tolist():
+        size = sizes.get(rows[n]["image_id"])
+        found[n] = size is None or not check(rows[n], size)
+    return found
+
+
+def _known_sizes(images: Sequence[Mapping[str, Any]]) -> Sizes:
+    """Height and width of each image that states them rightly."""
+    if usual_images(images, MAX_PIXELS):
+        return {image["id"]: (image["height"], image["width"]) for image in images}
+    return {
+        image["id"]: (image["height"], image["width"])
+        for image in images
+        if is_id(image.get("id")) and {"height", "width"} <= image.keys() and not any(_size_faults(image))
+    }
 
 
 def _file_faults(
     data: Mapping[str, Any],
     folder: ImageFolder,
-    check: Callable[[Mapping[str, Any], tuple[int, int]], list[str]],
+    check: Check,
+    settle: Callable[[np.ndarray, Sizes], np.ndarray],
 ) -> list[str]:
-    """Faults of images and annotations; ``check`` looks at an annotation whose references are right."""
+    """Faults of images and annotations.
+
+    Args:
+        data: the file's contents.
+        folder: of the images.
+        check: looks at an annotation whose references are right.
+        settle: from the annotations ``(A,) bool`` whose common fields are right to those that are right altogether;
+            what it leaves open is looked at one by one.
+    """
     faults = image_faults(data["images"], folder)
     rows = data["annotations"]
-    sizes = {
-        image["id"]: (image["height"], image["width"])
-        for image in data["images"]
-        if is_id(image.get("id")) and {"height", "width"} <= image.keys() and not any(_size_faults(image))
-    }
+    sizes = _known_sizes(data["images"])
     images = KnownIds("image_id", "images", (image.get("id") for image in data["images"]))
     categories = KnownIds("category_id", "categories", (c.get("id") for c in data["categories"]))
     faults += [f"annotations: id {key!r} stands there more than once" for key in _repeated_ids(rows)]
-    for n, row in enumerate(rows):
+    settled = settle(usual_fields(rows, images.known, categories.known), sizes)
+    for n in np.flatnonzero(~settled).tolist():
+        row = rows[n]
         key = row.get("id")
         where = f"annotation {key!r}" if is_id(key) else f"annotations[{n}]"
         if not is_id(key):
@@ -135,7 +188,7 @@ def _file_faults(
         wrong = [fault for known in (images, categories) if (fault := known.fault(row))]
         wrong += _common_faults(row)
         if not wrong and (size := sizes.get(row["image_id"])):
-            wrong = check(row, size)
+            wrong += check(row, size)
         faults += [f"{where}: {fault}" for fault in wrong]
     return faults or _split_people(data)
 

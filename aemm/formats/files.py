@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import importlib
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -9,6 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import mmengine.fileio as fileio
+
+from aemm.formats.packed import collector_off
 
 _SHOWN = 20
 One = TypeVar("One")
@@ -113,7 +117,8 @@ def _list_faults(data: dict[str, Any], key: str) -> list[str]:
 
 def _parsed(path: str, what: str = "annotation file", remedy: str = "; set ann_file (and data_root)") -> Any:
     try:
-        return json.loads(bytes(fileio.get(path)).decode("utf-8-sig"))
+        with collector_off():
+            return _loads(bytes(fileio.get(path)).removeprefix(codecs.BOM_UTF8))
     except FileNotFoundError:
         raise FileNotFoundError(f"{what} {path} does not exist{remedy}") from None
     except UnicodeDecodeError as error:
@@ -124,6 +129,25 @@ def _parsed(path: str, what: str = "annotation file", remedy: str = "; set ann_f
         raise AnnotationError(path, [fault]) from error
     except (ValueError, RecursionError) as error:
         raise AnnotationError(path, [f"not valid json: {error}"]) from error
+
+
+def _loads(data: bytes) -> Any:
+    """The value of a json text, by orjson where it is installed; what that does not take is left to Python's reader.
+
+    Both give the same, but for whole numbers of more than 64 bits, of which orjson keeps 53: where these are
+    identifiers, Python's reader has the last word.
+    """
+    try:
+        value = importlib.import_module("orjson").loads(data)
+    except (ImportError, ValueError):
+        return json.loads(data.decode())
+    return json.loads(data.decode()) if _has_broken_ids(value) else value
+
+
+def _has_broken_ids(value: Any) -> bool:
+    """Whether an identifier in the lists of a file is no whole number, text or nothing."""
+    lists = [entries for entries in value.values() if isinstance(entries, list)] if isinstance(value, dict) else []
+    return any(isinstance(entry, dict) and isinstance(entry.get("id"), float) for entries in lists for entry in entries)
 
 
 def write_json(path: str | Path, data: Any) -> None:

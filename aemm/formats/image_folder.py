@@ -12,7 +12,7 @@ from mmengine.fileio.backends import LocalBackend
 from aemm.formats.absent import absent_names, describe_absent
 from aemm.formats.image import load_annotated_image
 from aemm.formats.orientation import Exif
-from aemm.formats.paths import resolve_inside
+from aemm.formats.paths import plain_name, resolve_inside
 
 _SHOWN = 8
 
@@ -35,6 +35,9 @@ class ImageFolder:
         """What is wrong with the names of files: those that lead out of the folder, and those that are not there."""
         faults, inside = [], []
         for name in names:
+            if plain_name(name):
+                inside.append(name)
+                continue
             try:
                 resolve_inside(self.path, name, self.allow_outside)
                 inside.append(name)

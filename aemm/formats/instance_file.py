@@ -16,7 +16,8 @@ from aemm.formats.coco_checks import instance_faults
 from aemm.formats.files import AnnotationError, read_each, read_json
 from aemm.formats.listed import LISTS, AnnotationFile, AnnotationSource, Listed, Tally, same_everywhere
 from aemm.formats.notices import Notice, all_crowds, joined, twice_annotated
-from aemm.formats.segmentation import Regions, region_mask
+from aemm.formats.packed import PackedValues, collector_off, numbers, return_freed_memory
+from aemm.formats.segmentation import region_mask
 from aemm.formats.values import identifier
 from aemm.ops.masks import mask_areas
 from aemm.records import DatasetInfo, ImageId, Mask, Truth
@@ -71,12 +72,13 @@ class InstanceFile(AnnotationFile):
         self.labels = np.array([label for part in parts for label in part.labels], np.int64)
         self.crowd = np.array([bool(a.get("iscrowd")) for a in rows], bool)
         self.area = np.array([np.nan if a.get("area") is None else a["area"] for a in rows], float)
-        boxes = np.array([a.get("bbox") or [0.0] * 4 for a in rows], float).reshape(-1, 4)
+        boxes = numbers([a.get("bbox") or (0.0, 0.0, 0.0, 0.0) for a in rows], 4)
         boxes[:, 2:] += boxes[:, :2]
         self.boxes = boxes
-        self._regions = Regions(a["segmentation"] for a in rows)
+        self._regions = PackedValues(a["segmentation"] for a in rows)
         self.others = sum(part.others for part in parts)
-        keys = list(zip(listed.numbers().tolist(), self.labels.tolist(), self._regions.hashes(), strict=True))
+        hashes = [hash(self._regions.part(row)) for row in range(len(rows))]
+        keys = list(zip(listed.numbers().tolist(), self.labels.tolist(), hashes, strict=True))
         self.notices = joined([len(part.listed.rows) for part in parts], [part.notices for part in parts])
         self.notices += twice_annotated(keys, self.ids, "instances, with the same mask,")
         self.notices += all_crowds(self.crowd) or self._crowded_classes()
@@ -131,7 +133,7 @@ class InstanceFile(AnnotationFile):
         Args:
             taking_part: the images that are used.
         """
-        withheld = sum(image.withheld for image in self.images)
+        withheld = int(self.images.withheld.sum())
         text = f"{len(taking_part)} of {len(self.images)} images take part; {len(self.crowd)} annotations of "
         text += f"{len(self.info.classes)} classes, {int(self.crowd.sum())} of them crowds"
         text += f"; {self.others} annotations of other classes are left out" if self.others else ""
@@ -153,10 +155,14 @@ def read_instances(
         AnnotationError: listing every fault.
         ValueError: the files have different classes.
     """
-    parts = read_each(sources, lambda source: _read_part(source, choose, needs_instances))
-    named = [(part.path, part.names) for part in parts]
-    same_everywhere("the classes", named, "choose those that take part by classes=[...]")
-    return InstanceFile(parts)
+    with collector_off():
+        parts = read_each(sources, lambda source: _read_part(source, choose, needs_instances))
+        named = [(part.path, part.names) for part in parts]
+        same_everywhere("the classes", named, "choose those that take part by classes=[...]")
+        file = InstanceFile(parts)
+    del parts
+    return_freed_memory()
+    return file
 
 
 def _read_part(source: AnnotationSource, choose: Chooser, needs_instances: bool) -> _Part:

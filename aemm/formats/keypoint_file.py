@@ -21,11 +21,14 @@ from aemm.formats.coco_checks import image_faults, keypoint_faults
 from aemm.formats.files import AnnotationError, read_each, read_json
 from aemm.formats.listed import LISTS, AnnotationFile, AnnotationSource, Listed, Tally
 from aemm.formats.notices import Notice, all_crowds, joined, keypoint_notices, twice_annotated
-from aemm.formats.segmentation import Regions, region_mask
+from aemm.formats.packed import PackedValues, collector_off, numbers, return_freed_memory
+from aemm.formats.segmentation import region_mask
 from aemm.ops.boxes import head_sizes
 from aemm.ops.masks import decode_union
 from aemm.records import DatasetInfo, ImageId, Truth
 from aemm.skeletons import Skeleton
+
+_NO_BOX = (0.0, 0.0, 0.0, 0.0)
 
 
 class KeypointPart(NamedTuple):
@@ -75,21 +78,21 @@ class KeypointFile(AnnotationFile):
         super().__init__(listed)
         rows = listed.rows
         self.info = DatasetInfo(" + ".join(Path(part.path).stem for part in parts), skeleton, (name,), (key,))
-        points = np.zeros((len(rows), len(skeleton), 3))
-        given = [n for n, annotation in enumerate(rows) if annotation.get("keypoints")]
-        points[given] = np.array([rows[n]["keypoints"] for n in given], float).reshape(-1, len(skeleton), 3)
+        nowhere = [0] * (3 * len(skeleton))
+        points = numbers([annotation.get("keypoints") or nowhere for annotation in rows], len(nowhere))
+        points = points.reshape(-1, len(skeleton), 3)
         self.keypoints, self.visible = _compact(points[..., :2]), points[..., 2].astype(np.uint8)
         self.crowd = np.array([bool(a.get("iscrowd")) for a in rows], bool)
         self.annotated = ~self.crowd & (self.visible > 0).any(1)
-        self.boxes = np.array([_box(a, p) for a, p in zip(rows, points, strict=True)], float).reshape(-1, 4)
+        self.boxes = _boxes(rows, points)
         sides = self.boxes[:, 2:] - self.boxes[:, :2]
         areas = [a.get("area") or None for a in rows]
         boxed = (area_per_box * sides.prod(1)).tolist()
         self.area = np.array([b if a is None else a for a, b in zip(areas, boxed, strict=True)], float)
-        heads = np.array([a.get("head_box") or [np.nan] * 4 for a in rows], float).reshape(-1, 4)
-        self.head_sizes = head_sizes(heads) if np.isfinite(heads).any() else None
-        self._regions = Regions(
-            None if known else a.get("segmentation") for a, known in zip(rows, self.annotated, strict=True)
+        heads = [(n, a["head_box"]) for n, a in enumerate(rows) if a.get("head_box")]
+        self.head_sizes = _head_sizes(heads, len(rows)) if heads else None
+        self._regions = PackedValues(
+            None if known else a.get("segmentation") for a, known in zip(rows, self.annotated.tolist(), strict=True)
         )
         self.others = sum(part.others for part in parts)
         self.notices = [*_of_parts(parts), *self._find_notices(listed)]
@@ -143,7 +146,7 @@ class KeypointFile(AnnotationFile):
         Args:
             taking_part: the images that are used.
         """
-        withheld = sum(image.withheld for image in self.images)
+        withheld = int(self.images.withheld.sum())
         crowds = int(self.crowd.sum())
         without = int((~self.annotated).sum()) - crowds
         people = f"{len(self.crowd)} annotations of {self.info.classes[0]!r}, {crowds} of them crowds"
@@ -152,16 +155,18 @@ class KeypointFile(AnnotationFile):
         return text + (f"; the labels of {withheld} images are withheld" if withheld else "")
 
     def _find_notices(self, listed: Listed) -> list[Notice]:
-        places = np.rint(self.keypoints * (self.visible > 0)[..., None]).astype(np.int64)
-        numbers = listed.numbers().tolist()
+        seen = self.visible > 0
+        places = np.rint(self.keypoints * seen[..., None]).astype(np.int32)
+        columns = [listed.numbers()[:, None], seen, places.reshape(len(seen), 2 * seen.shape[1])]
+        numbered = np.concatenate(columns, 1, dtype=np.int32)
         keys = [
-            (number, seen.tobytes(), place.tobytes()) if known else None
-            for number, place, seen, known in zip(numbers, places, self.visible > 0, self.annotated, strict=True)
+            key if known else None for key, known in zip(map(bytes, numbered), self.annotated.tolist(), strict=True)
         ]
+        sizes = np.repeat(self.images.sizes, np.diff(self._first), axis=0)
         return [
             *all_crowds(self.crowd),
             *twice_annotated(keys, self.ids, "people, to the pixel,"),
-            *keypoint_notices(self.keypoints, self.visible, listed.sizes(), listed.rows),
+            *keypoint_notices(self.keypoints, self.visible, sizes, listed.rows),
         ]
 
 
@@ -181,13 +186,22 @@ def _compact(values: np.ndarray) -> np.ndarray:
     return small if np.array_equal(small, values) else values
 
 
-def _box(annotation: Mapping[str, Any], points: np.ndarray) -> list[float]:
-    """Box xyxy of an annotation; that of its keypoints where it has none of its own."""
-    if annotation.get("bbox"):
-        x, y, width, height = annotation["bbox"]
-        return [x, y, x + width, y + height]
-    seen = points[points[:, 2] > 0, :2]
-    return [*seen.min(0), *seen.max(0)] if len(seen) else [0.0] * 4
+def _boxes(rows: Sequence[Mapping[str, Any]], points: np.ndarray) -> np.ndarray:
+    """Boxes ``(A, 4)`` xyxy of annotations; around their keypoints ``(A, K, 3)`` where they have none of their own."""
+    boxes = numbers([row.get("bbox") or _NO_BOX for row in rows], 4)
+    boxes[:, 2:] += boxes[:, :2]
+    for n in [n for n, row in enumerate(rows) if not row.get("bbox")]:
+        seen = points[n, points[n, :, 2] > 0, :2]
+        if len(seen):
+            boxes[n] = [*seen.min(0), *seen.max(0)]
+    return boxes
+
+
+def _head_sizes(heads: Sequence[tuple[int, Sequence[float]]], count: int) -> np.ndarray:
+    """Sizes ``(count,)`` of the heads whose number and box xyxy are given; NaN for the others."""
+    boxes = np.full((count, 4), np.nan)
+    boxes[[n for n, _ in heads]] = numbers([box for _, box in heads], 4)
+    return head_sizes(boxes)
 
 
 def read_keypoints(
@@ -212,8 +226,12 @@ def read_keypoints(
         AnnotationError: listing every fault.
     """
     choice = CategoryChoice() if choice is None else choice
-    parts = read_each(sources, lambda source: _read_part(source, skeleton, choice, area_per_box, needs_people))
-    return KeypointFile(parts, skeleton, 1.0 if area_per_box is None else area_per_box)
+    with collector_off():
+        parts = read_each(sources, lambda source: _read_part(source, skeleton, choice, area_per_box, needs_people))
+        file = KeypointFile(parts, skeleton, 1.0 if area_per_box is None else area_per_box)
+    del parts
+    return_freed_memory()
+    return file
 
 
 def _read_part(

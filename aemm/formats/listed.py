@@ -16,6 +16,7 @@ import numpy as np
 from aemm.formats.image_folder import ImageFolder
 from aemm.formats.notices import Notice
 from aemm.formats.orientation import Exif
+from aemm.formats.packed import PackedValues, SharesArrays, numbers, packed_ids
 from aemm.formats.values import identifier
 from aemm.records import ImageId, Truth
 
@@ -124,24 +125,56 @@ class ImageEntry(NamedTuple):
         return Truth(self.image_id, self.size, self.source.path, crowd_index=self.crowd_index)
 
 
-def image_entry(image: Mapping[str, Any], source: AnnotationSource, withheld: bool = False) -> ImageEntry:
-    """A checked entry of the list of images."""
-    size = (int(image["height"]), int(image["width"]))
-    return ImageEntry(
-        identifier(image["id"]), image["file_name"], size, source, image.get("crowdIndex"), withheld=withheld
-    )
+class ImageTable(SharesArrays, Sequence[ImageEntry]):
+    """The images of files, packed; an entry is made when it is asked for.
+
+    Args:
+        parts: checked lists of images, the files they are of, and whether these do not say what the images show.
+
+    Attributes:
+        sizes: ``(I, 2)`` height and width.
+        withheld: ``(I,) bool``.
+    """
+
+    def __init__(self, parts: Sequence[tuple[Sequence[Mapping[str, Any]], AnnotationSource, bool]]) -> None:
+        images = [image for entries, _, _ in parts for image in entries]
+        counts = [len(entries) for entries, _, _ in parts]
+        self.sources = [source for _, source, _ in parts]
+        self._source = np.repeat(np.arange(len(parts), dtype=np.int32), counts)
+        self.withheld = np.repeat(np.array([withheld for _, _, withheld in parts], bool), counts)
+        self._ids = packed_ids([identifier(image["id"]) for image in images])
+        self._names = PackedValues([image["file_name"] for image in images])
+        self.sizes = numbers([(image["height"], image["width"]) for image in images], 2).astype(np.int64)
+        indices = [image.get("crowdIndex") for image in images]
+        self._crowd_indices = PackedValues(indices) if any(index is not None for index in indices) else None
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self._ids)
+
+    def __getitem__(self, i: Any) -> Any:
+        """The entry of image ``i``."""
+        size = self.sizes[i].tolist()
+        return ImageEntry(
+            self._ids[i],
+            self._names[i],
+            (size[0], size[1]),
+            self.sources[self._source[i]],
+            None if self._crowd_indices is None else self._crowd_indices[i],
+            bool(self.withheld[i]),
+        )
 
 
 class Listed(NamedTuple):
     """The annotations of files, image by image, each image's in the order of its file.
 
     Attributes:
-        images: I entries.
+        entries: the I images, as lists of their files, with each file and whether its labels are withheld.
         rows: the A annotations that take part, as they stand in the files.
         first: ``(I + 1,)``; the annotations of image i are ``first[i]`` to ``first[i + 1]``.
     """
 
-    images: list[ImageEntry]
+    entries: list[tuple[Sequence[Mapping[str, Any]], AnnotationSource, bool]]
     rows: list[Mapping[str, Any]]
     first: np.ndarray
 
@@ -151,13 +184,11 @@ class Listed(NamedTuple):
 
         A file without any annotations says nothing of its images.
         """
-        withheld = not data.get("annotations")
-        images = [image_entry(image, source, withheld) for image in data["images"]]
-        place = {image.image_id: n for n, image in enumerate(images)}
+        place = {identifier(image["id"]): n for n, image in enumerate(data["images"])}
         of_image = np.array([place[row["image_id"]] for row in rows], np.int64)
         order = np.argsort(of_image, kind="stable")
-        first = np.searchsorted(of_image[order], np.arange(len(images) + 1))
-        return cls(images, [rows[n] for n in order.tolist()], first)
+        first = np.searchsorted(of_image[order], np.arange(len(place) + 1))
+        return cls([(data["images"], source, not data.get("annotations"))], [rows[n] for n in order.tolist()], first)
 
     @classmethod
     def joined(cls, parts: Sequence[Listed]) -> Listed:
@@ -165,19 +196,18 @@ class Listed(NamedTuple):
         before = np.cumsum([0, *(len(part.rows) for part in parts)])
         firsts = [part.first[:-1] + start for part, start in zip(parts, before[:-1].tolist(), strict=True)]
         return cls(
-            [image for part in parts for image in part.images],
+            [entries for part in parts for entries in part.entries],
             [row for part in parts for row in part.rows],
             np.concatenate([*firsts, before[-1:]]),
         )
 
-    def sizes(self) -> np.ndarray:
-        """Height and width ``(A, 2)`` of each annotation's image."""
-        sizes = np.array([image.size for image in self.images], np.int64).reshape(-1, 2)
-        return np.repeat(sizes, np.diff(self.first), axis=0)
+    def images(self) -> ImageTable:
+        """The images, packed."""
+        return ImageTable(self.entries)
 
     def numbers(self) -> np.ndarray:
         """Place ``(A,)`` of each annotation's image."""
-        return np.repeat(np.arange(len(self.images)), np.diff(self.first))
+        return np.repeat(np.arange(len(self.first) - 1), np.diff(self.first))
 
 
 class Tally(NamedTuple):
@@ -204,7 +234,7 @@ class Tally(NamedTuple):
     areas: np.ndarray
 
 
-class AnnotationFile(ABC):
+class AnnotationFile(SharesArrays, ABC):
     """What one annotation file says, or several joined, laid out flat.
 
     Args:
@@ -221,8 +251,8 @@ class AnnotationFile(ABC):
     others: int
 
     def __init__(self, listed: Listed) -> None:
-        self.images = listed.images
-        self.ids = [row["id"] for row in listed.rows]
+        self.images = listed.images()
+        self.ids = packed_ids([row["id"] for row in listed.rows])
         self._first = listed.first
 
     def rows(self, i: int) -> slice:

@@ -17,7 +17,7 @@ from aemm.formats.coco import describe_set
 from aemm.formats.coco_checks import image_faults, keypoint_faults
 from aemm.formats.files import AnnotationError, read_json
 from aemm.formats.keypoint_file import KeypointFile, select_keypoints
-from aemm.formats.listed import LISTS, AnnotationSource, ImageEntry, Listed
+from aemm.formats.listed import LISTS, AnnotationSource, ImageTable, Listed
 from aemm.formats.values import LARGEST, KnownIds, are_numbers, identifier, is_id, is_number, repeated, shown
 from aemm.records import DatasetInfo, Group, ImageId, Truth
 from aemm.skeletons import Skeleton
@@ -52,7 +52,7 @@ class MpiiFile:
     """
 
     path: str
-    images: list[ImageEntry]
+    images: ImageTable
     groups: list[GroupEntry]
     people: KeypointFile | None
     positions: np.ndarray
@@ -158,12 +158,14 @@ def read_mpii(source: AnnotationSource, skeleton: Skeleton, needs_groups: bool, 
     if with_people:
         part = select_keypoints(source, data, skeleton, choice)
         people, listed = KeypointFile([part], skeleton), part.listed
+        images = people.images
     else:
         people, listed = None, Listed.of(source, data, [])
+        images = listed.images()
     return MpiiFile(
         path=source.path,
-        images=listed.images,
-        groups=_group_entries(groups, listed),
+        images=images,
+        groups=_group_entries(groups, images),
         people=people,
         positions=np.array([row.get("objpos") or [np.nan] * 2 for row in listed.rows], float).reshape(-1, 2),
         scales=np.array([row.get("scale") or np.nan for row in listed.rows], float),
@@ -171,8 +173,8 @@ def read_mpii(source: AnnotationSource, skeleton: Skeleton, needs_groups: bool, 
     )
 
 
-def _group_entries(groups: Sequence[Mapping[str, Any]], listed: Listed) -> list[GroupEntry]:
-    place = {image.image_id: n for n, image in enumerate(listed.images)}
+def _group_entries(groups: Sequence[Mapping[str, Any]], images: ImageTable) -> list[GroupEntry]:
+    place = {image.image_id: n for n, image in enumerate(images)}
     entries = []
     for group in groups:
         left, top, right, bottom = (float(v) for v in group["rectangle"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import stat
 from pathlib import PureWindowsPath
 
@@ -11,6 +12,7 @@ import mmengine.fileio as fileio
 
 from aemm.formats.web import fetch, is_web
 
+_PLAIN_NAME = re.compile(r"[\w-][\w .()-]*", re.ASCII)
 MAX_BYTES = 2**31  # of one image file; an image of as many pixels as are allowed takes less in any format
 
 
@@ -48,6 +50,11 @@ def read_bytes(path: str, what: str = "image") -> bytes:
     if not data:
         raise UnreadableImageError(f"{what} {path} is empty (0 bytes); fetch it anew")
     return data
+
+
+def plain_name(name: str) -> bool:
+    """Whether a name is that of a file within the folder itself, of letters, numbers and few signs."""
+    return _PLAIN_NAME.fullmatch(name) is not None
 
 
 def resolve_inside(folder: str, name: str, allow_outside: bool = False) -> str:

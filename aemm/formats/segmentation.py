@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from itertools import pairwise
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -112,28 +110,6 @@ def _decompressed(text: str) -> np.ndarray | None:
     values[2::2] = np.cumsum(values[2::2])
     values[1::2] = np.cumsum(values[1::2])
     return values
-
-
-class Regions:
-    """Segmentations kept as bytes in one piece: processes that share it after a fork never copy it.
-
-    Args:
-        segmentations: as they stand in a file; None where nobody will ask.
-    """
-
-    def __init__(self, segmentations: Iterable[Any]) -> None:
-        parts = [b"" if s is None else json.dumps(s, separators=(",", ":")).encode() for s in segmentations]
-        self._bytes = b"".join(parts)
-        self._first = np.cumsum([0, *(len(part) for part in parts)])
-
-    def hashes(self) -> list[int]:
-        """A number for each segmentation, the same for equal ones."""
-        return [hash(self._bytes[a:b]) for a, b in pairwise(self._first.tolist())]
-
-    def __getitem__(self, row: int) -> Any:
-        """The segmentation of an annotation, or None."""
-        part = self._bytes[self._first[row] : self._first[row + 1]]
-        return json.loads(part) if part else None
 
 
 def plain_counts(mask: Mask) -> dict[str, Any]:
