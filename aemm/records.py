@@ -236,21 +236,8 @@ class Instances(Record):
         return self.masks, self.labels
 
     def keypoint_rows(self) -> list[list[float]]:
-        """Keypoints as COCO lists them, for each instance x, y, score, K times.
-
-        An absent keypoint is written at the mean of those present, as the authors do: at (0, 0) it would
-        stretch the area by which evaluators sort instances into medium and large.
-        """
-        keypoints, scores = self.need_keypoints()
-        present = (scores > 0)[..., None]
-        middle = (keypoints * present).sum(1) / np.maximum(present.sum(1), 1)  # (N, 2)
-        places = np.where(present, keypoints, middle[:, None])
-        return (
-            np.concatenate([places, scores[..., None]], axis=2)
-            .astype(float)
-            .reshape(len(scores), 3 * scores.shape[1])
-            .tolist()
-        )
+        """Keypoints as COCO lists them, see :func:`coco_points`."""
+        return coco_points(*self.need_keypoints()).tolist()
 
     def to_supervision(self) -> Any:
         """The instances for the library supervision, which draws, counts and tracks.
@@ -285,6 +272,23 @@ class Instances(Record):
             masks[row] = library.rle_to_mask(mask["counts"], (width, height))
         boxes = library.mask_to_xyxy(masks) if len(self) else np.zeros((0, 4))
         return library.Detections(boxes, masks, self.scores, labels, self.track_ids)
+
+
+def coco_points(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Keypoints of instances as COCO lists them: ``(N, 3 K) float64``, x, y, score, K times.
+
+    An absent keypoint is written at the mean of those present, as the authors do: at (0, 0) it would
+    stretch the area by which evaluators sort instances into medium and large.
+
+    Args:
+        keypoints: ``(N, K, 2)``.
+        scores: ``(N, K)``; 0 = absent.
+    """
+    present = (scores > 0)[..., None]
+    middle = (keypoints * present).sum(1) / np.maximum(present.sum(1), 1)  # (N, 2)
+    places = np.where(present, keypoints, middle[:, None])
+    rows = np.concatenate([places, scores[..., None]], axis=2).astype(float)
+    return rows.reshape(len(scores), 3 * scores.shape[1])
 
 
 _OF_INSTANCES = ("scores", "tags", "keypoints", "keypoint_scores", "masks", "labels", "track_ids")

@@ -225,3 +225,39 @@ def test_missing_truth_and_missing_keypoints_are_explained():
         metric.process(batch_with(truths), _predictions(truths))
     with pytest.raises(ValueError, match="17 positive numbers"):
         _evaluate(truths, _predictions(truths), sigmas=[0.1])
+
+
+def test_people_of_all_images_are_listed_as_each_image_lists_them():
+    """Crowds, absent keypoints, images without people, and truths that lack boxes or areas."""
+    rng, pairs = np.random.default_rng(0), []
+    for number, count in enumerate((2, 0, 3, 1)):
+        points, scores = (
+            rng.uniform(0, 60, (count, 17, 2)),
+            rng.uniform(0, 1, (count, 17)) * (rng.random((count, 17)) > 0.3),
+        )
+        known = dict(area=rng.uniform(1, 9, count), crowd=rng.random(count) > 0.5) if number else {}
+        known |= dict(boxes=rng.uniform(0, 9, (count, 4))) if number == 2 else {}
+        truth = Truth(number, (64, 80), keypoints=points, visible=rng.integers(0, 3, (count, 17)), **known)
+        found = Instances(
+            number, (64, 80), scores[:, 0], keypoints=points * (scores > 0)[..., None], keypoint_scores=scores
+        )
+        pairs.append((truth, found))
+    whole, results = keypoint_dicts(pairs, _info())
+    assert [image["id"] for image in whole["images"]] == [1, 2, 3, 4]
+    at = 0
+    for number, (truth, found) in enumerate(pairs, 1):
+        (alone, own) = keypoint_dicts([(truth, found)], _info())
+        rows = [row for row in whole["annotations"] if row["image_id"] == number]
+        assert [{**row, "id": 0, "image_id": 0} for row in rows] == [
+            {**row, "id": 0, "image_id": 0} for row in alone["annotations"]
+        ]
+        assert [row["id"] for row in rows] == list(range(at + 1, at + 1 + len(truth)))
+        at += len(truth)
+        assert [{**row, "image_id": 0} for row in results if row["image_id"] == number] == [
+            {**row, "image_id": 0} for row in own
+        ]
+        for n, row in enumerate(rows):
+            assert list(row["keypoints"])[:2] == truth.keypoints[n, 0].tolist()
+            assert row["num_keypoints"] == (truth.visible[n] > 0).sum()
+        for n, row in enumerate(own):
+            assert list(row["keypoints"]) == found.keypoint_rows()[n]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from aemm.ops.masks import mask_areas
-from aemm.records import DatasetInfo, Instances, Truth
+from aemm.records import DatasetInfo, Instances, Truth, coco_points
 
 BACKENDS = {
     "hotcoco": ("hotcoco", "hotcoco", "pip install hotcoco"),
@@ -59,48 +59,78 @@ def keypoint_dicts(
     Returns:
         COCO-format ground truth, and results.
     """
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    results: list[dict[str, Any]] = []
-    for number, (truth, found) in enumerate(pairs, 1):
-        height, width = truth.image_size
-        images.append(dict(id=number, width=width, height=height, crowdIndex=truth.crowd_index))
-        annotations += _true_people(truth, number, len(annotations))
-        for row, score in zip(found.keypoint_rows(), found.scores.tolist(), strict=True):
-            results.append(dict(image_id=number, category_id=1, keypoints=row, score=score))
+    numbered = list(enumerate(pairs, 1))
+    images = [
+        dict(id=number, width=truth.image_size[1], height=truth.image_size[0], crowdIndex=truth.crowd_index)
+        for number, (truth, _) in numbered
+    ]
+    annotations = _true_people([(number, truth) for number, (truth, _) in numbered if len(truth)])
+    results = _found_people([(number, found) for number, (_, found) in numbered if len(found)])
     names = list(info.need_skeleton("OKS").keypoints)
     category = dict(id=1, name=next(iter(info.classes), "person"), keypoints=names, skeleton=[])
     return dict(images=images, annotations=annotations, categories=[category]), results
 
 
-def _true_people(truth: Truth, number: int, before: int) -> list[dict[str, Any]]:
-    """Annotations of image ``number``, counted on from ``before``."""
-    keypoints, visible = truth.need_keypoints()
-    count, places = visible.shape
-    flat = np.concatenate([keypoints, visible[..., None]], axis=2).astype(float).reshape(count, 3 * places).tolist()
-    boxes = _true_boxes(truth)
-    areas = (boxes[:, 2] * boxes[:, 3] if truth.area is None else truth.area).tolist()
-    crowd = [0] * count if truth.crowd is None else truth.crowd.astype(int).tolist()
-    seen = (visible > 0).sum(1).tolist()
+def _rows(flat: np.ndarray) -> list[memoryview]:
+    """Rows ``(A, 3 K) float64`` as the evaluators take them for lists, at a tenth of the memory."""
+    whole, length = memoryview(np.ascontiguousarray(flat).reshape(-1)), flat.shape[1]
+    return [whole[at : at + length] for at in range(0, len(whole), length)]
+
+
+def _image_numbers(counted: Sequence[tuple[int, Truth | Instances]]) -> list[int]:
+    """The number of each one's image."""
+    return np.repeat([number for number, _ in counted], [len(record) for _, record in counted]).tolist()
+
+
+def _found_people(counted: Sequence[tuple[int, Instances]]) -> list[dict[str, Any]]:
+    """Results of numbered images, none of them empty."""
+    if not counted:
+        return []
+    parts = [found.need_keypoints() for _, found in counted]
+    flat = coco_points(np.concatenate([p for p, _ in parts]), np.concatenate([s for _, s in parts]))
+    scores = np.concatenate([found.scores for _, found in counted]).tolist()
+    return [
+        dict(image_id=number, category_id=1, keypoints=row, score=score)
+        for number, row, score in zip(_image_numbers(counted), _rows(flat), scores, strict=True)
+    ]
+
+
+def _true_people(counted: Sequence[tuple[int, Truth]]) -> list[dict[str, Any]]:
+    """Annotations of numbered images, none of them empty."""
+    if not counted:
+        return []
+    truths = [truth for _, truth in counted]
+    keypoints, visible = (np.concatenate(parts) for parts in zip(*(t.need_keypoints() for t in truths), strict=True))
+    boxes = np.concatenate([_true_boxes(truth) for truth in truths])
+    areas = [np.full(len(truth), np.nan) if truth.area is None else truth.area for truth in truths]
+    area = np.concatenate(areas).astype(float)
+    area = np.where(np.isnan(area), boxes[:, 2] * boxes[:, 3], area)
+    crowd = np.concatenate([np.zeros(len(t), bool) if t.crowd is None else t.crowd for t in truths]).astype(int)
+    flat = np.concatenate([keypoints, visible[..., None]], axis=2, dtype=float).reshape(len(visible), -1)
+    columns = (column.tolist() for column in ((visible > 0).sum(1), area, boxes, crowd))
     return [
         dict(
-            id=before + n + 1,
-            image_id=number,
+            id=number,
+            image_id=image,
             category_id=1,
-            keypoints=flat[n],
-            num_keypoints=seen[n],
-            area=float(areas[n]),
+            keypoints=row,
+            num_keypoints=seen,
+            area=size,
             bbox=box,
-            iscrowd=crowd[n],
+            iscrowd=many,
         )
-        for n, box in enumerate(boxes.tolist())
+        for number, (image, row, seen, size, box, many) in enumerate(
+            zip(_image_numbers(counted), _rows(flat), *columns, strict=True), 1
+        )
     ]
 
 
 def _true_boxes(truth: Truth) -> np.ndarray:
     """Boxes ``(N, 4)`` as x, y, width, height; those of the keypoints where the truth has none."""
     if truth.boxes is not None:
-        return np.concatenate([truth.boxes[:, :2], truth.boxes[:, 2:] - truth.boxes[:, :2]], axis=1).astype(float)
+        boxes = truth.boxes.astype(float)
+        boxes[:, 2:] -= boxes[:, :2]
+        return boxes
     keypoints, visible = truth.need_keypoints()
     boxes = np.zeros((len(keypoints), 4))
     for box, points, seen in zip(boxes, keypoints, visible > 0, strict=True):
