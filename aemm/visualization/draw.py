@@ -22,6 +22,9 @@ from aemm.structures import Instances, Maps, Sample
 from aemm.visualization.labels import Label, write_labels
 from aemm.visualization.palette import Color, instance_color, limb_side, side_color, sides
 
+_SHIFT = 4
+_PARTS = 2**_SHIFT  # of a pixel, in which OpenCV takes places
+_FAR = 2**20  # parts; lines that leave the picture are cut off there
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _WIDTHS_PER_PERSON = 60  # of lines, on the diagonal of somebody small
 _RIMS: dict[str, Color] = {"left": (255, 255, 255), "": (255, 255, 255), "right": (0, 0, 0)}
@@ -80,16 +83,39 @@ def draw_pose(
 def _draw_person(
     picture: np.ndarray, points: np.ndarray, opacity: np.ndarray, skeleton: Skeleton, style: tuple[Color, int]
 ) -> None:
-    """Draw limbs and keypoints ``(K, 2)`` of ``opacity (K,)`` in place; the style is a colour and a width of lines."""
+    """Blend a person into a picture, in place: limbs, on top of them rimmed discs, in one cover that is laid on once.
+
+    Args:
+        picture: ``(H, W, 3) uint8``.
+        points: ``(K, 2)`` pixels.
+        opacity: ``(K,)``; 0 = not shown, and one or more are.
+        skeleton: of the keypoints.
+        style: a colour and a width of lines.
+    """
     color, width = style
-    side = sides(skeleton)
-    for a, b in skeleton.limbs:
-        tone = side_color(color, limb_side(side[a], side[b]))
-        _stroke(picture, points[a], points[b], tone, width, min(opacity[a], opacity[b]))
-    for k, (point, strength) in enumerate(zip(points, opacity, strict=True)):
-        radius, rim = width * (0.6 + strength), _RIMS[side[k]]
-        _stroke(picture, point, point, rim, round(2 * radius + 2), strength)
-        _stroke(picture, point, point, side_color(color, side[k]), round(2 * radius), strength)
+    side, shown = sides(skeleton), np.flatnonzero(opacity > 0)
+    reach = 2 * width + 3  # of the largest disc with its rim
+    bound = np.array(picture.shape[1::-1])
+    low = np.clip(np.floor(points[shown].min(0)) - reach, 0, bound).astype(int)
+    high = np.clip(np.ceil(points[shown].max(0)) + reach, 0, bound).astype(int)
+    if (low >= high).any():
+        return
+    region = picture[low[1] : high[1], low[0] : high[0]]
+    cover, paint = np.zeros(region.shape[:2], np.uint8), np.full(region.shape, color, np.uint8)
+    places = np.where(opacity[:, None] > 0, points, 0) - low - 0.5  # middles of pixels at whole numbers
+    ends = np.rint(places * _PARTS).clip(-_FAR, _FAR).astype(int).tolist()
+    for strength, a, b in sorted((min(opacity[a], opacity[b]), a, b) for a, b in skeleton.limbs):
+        if strength > 0:
+            cv2.line(cover, ends[a], ends[b], 255 * strength, width, cv2.LINE_AA, _SHIFT)
+            tone = side_color(color, limb_side(side[a], side[b]))
+            cv2.line(paint, ends[a], ends[b], tone, width + 2, cv2.LINE_8, _SHIFT)  # the cover has the smooth edge
+    for k in shown[np.argsort(opacity[shown], kind="stable")].tolist():
+        radius = round(width * (0.6 + opacity[k]) * _PARTS)
+        cv2.circle(cover, ends[k], radius + _PARTS, 255 * opacity[k], cv2.FILLED, cv2.LINE_AA, _SHIFT)
+        cv2.circle(paint, ends[k], radius + _PARTS, _RIMS[side[k]], cv2.FILLED, cv2.LINE_AA, _SHIFT)
+        cv2.circle(paint, ends[k], radius, side_color(color, side[k]), cv2.FILLED, cv2.LINE_AA, _SHIFT)
+    share = cover.astype(np.float32)
+    region[:] = cv2.blendLinear(paint, region, share, 255 - share)
 
 
 def draw_truth(sample: Sample, skeleton: Skeleton | None = None) -> np.ndarray:
@@ -334,22 +360,3 @@ def _mix(below: np.ndarray, above: np.ndarray, opacity: np.ndarray) -> np.ndarra
     """Two pictures blended with an opacity ``(H, W)`` in 0..1."""
     share = opacity[..., None].astype(np.float32)
     return (below * (1 - share) + above * share).round().astype(np.uint8)
-
-
-def _stroke(picture: np.ndarray, a: np.ndarray, b: np.ndarray, color: Color, width: int, opacity: float) -> None:
-    """Blend a line with round ends (a disc where ``a`` is ``b``) into ``picture``, in place."""
-    if opacity <= 0:
-        return
-    size = np.array(picture.shape[1::-1])
-    low = np.maximum(np.floor(np.minimum(a, b)) - width - 1, 0).astype(int)
-    high = np.minimum(np.ceil(np.maximum(a, b)) + width + 1, size).astype(int)
-    if (low >= high).any():
-        return
-    region = picture[low[1] : high[1], low[0] : high[0]]
-    cover = np.zeros(region.shape[:2], np.uint8)
-    start, end = (
-        np.rint((point - low - 0.5) * 16).astype(int).tolist() for point in (a, b)
-    )  # centres at whole numbers
-    cv2.line(cover, start, end, 255, width, cv2.LINE_AA, 4)
-    share = cover[..., None] * np.float32(opacity / 255)
-    region[:] = region * (1 - share) + np.array(color, np.float32) * share

@@ -73,7 +73,8 @@ def keypoint_dicts(
 
 def _rows(flat: np.ndarray) -> list[memoryview]:
     """Rows ``(A, 3 K) float64`` as the evaluators take them for lists, at a tenth of the memory."""
-    whole, length = memoryview(np.ascontiguousarray(flat).reshape(-1)), flat.shape[1]
+    whole: memoryview = np.ascontiguousarray(flat).reshape(-1).data
+    length = flat.shape[1]
     return [whole[at : at + length] for at in range(0, len(whole), length)]
 
 
