@@ -20,7 +20,7 @@ $(BIN)/python tools/test.py $(1) "$$(ls -t $(2)/best_*.pth | head -n 1)" --work-
 @echo "The report is $(CURDIR)/$(2)/report/report.html"
 endef
 
-.PHONY: help env demo demo-instances test prove coverage lint format types docs clean
+.PHONY: help env demo demo-instances test prove coverage bench lint format types docs clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -60,6 +60,9 @@ prove: $(READY) $(XTCOCOTOOLS)  ## run the long checks: slow tests, broken files
 
 coverage: $(READY) $(XTCOCOTOOLS)  ## run all tests, list the lines of aemm/ that none reaches
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
+
+bench: $(READY)  ## time what matters, in 10 minutes, and write benchmarks/report.md
+	$(BIN)/python benchmarks/run_all.py --minutes 10
 
 lint: $(READY)  ## check style, formatting and spelling
 	$(BIN)/ruff check .

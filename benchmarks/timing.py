@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import platform
 import statistics
 import time
@@ -28,6 +29,32 @@ def median_ms(call: Callable[[], Any], seconds: float = 1.0, least: int = 5) -> 
         call()
         spent.append(time.perf_counter() - start)
     return statistics.median(spent) * 1e3
+
+
+def paired_ms(ours: Callable[[], Any], theirs: Callable[[], Any], pairs: int = 15) -> tuple[float, float, float]:
+    """Medians of two calls in milliseconds, made in turn, and the median of theirs / ours over the pairs.
+
+    What is counted is time of the processor, which says the same on a busy machine as on an idle one.
+    """
+    spent: list[tuple[float, float]] = []
+    for _ in range(pairs + 1):
+        start = time.process_time()
+        ours()
+        middle = time.process_time()
+        theirs()
+        spent.append((middle - start, time.process_time() - middle))
+    own, other = zip(*spent[1:], strict=True)
+    ratio = statistics.median(b / a for a, b in spent[1:])
+    return statistics.median(own) * 1e3, statistics.median(other) * 1e3, ratio
+
+
+def peer(module: str) -> Any:
+    """A module of a package to compare with; None where it cannot be imported, which is said once."""
+    try:
+        return importlib.import_module(module)
+    except Exception as error:  # a peer may break in any way on the installed versions
+        print(f"without {module}: {type(error).__name__}: {error}")
+        return None
 
 
 def read_ms(megabytes: float) -> float:

@@ -1,0 +1,110 @@
+"""All benchmarks of a CPU, one after the other, and a report of their tables.
+
+python benchmarks/run_all.py [--minutes 10] [--report benchmarks/report.md]
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from timing import machine
+
+HERE = Path(__file__).resolve().parent
+SCRIPTS = (
+    "photo_loading.py",
+    "data_loading.py",
+    "annotations.py",
+    "target_drawing.py",
+    "decoding.py",
+    "instance_decoding.py",
+    "instance_coordinates.py",
+    "grouping_loss.py",
+    "instance_loss.py",
+    "evaluation.py",
+    "drawing.py",
+    "checkpoint_writing.py",
+    "training_step.py",
+)
+PACKAGES = (
+    "numpy",
+    "opencv-python",
+    "opencv-python-headless",
+    "torch",
+    "mmengine",
+    "mmcv",
+    "hotcoco",
+    "mmpose",
+    "orjson",
+)
+
+
+def versions() -> str:
+    """Python and the packages that are there."""
+    found = [f"Python {platform.python_version()}"]
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return ", ".join(found)
+
+
+def run(script: str, seconds: float) -> str:
+    """What a script prints, or why it printed nothing.
+
+    Args:
+        script: in this folder.
+        seconds: it may take.
+    """
+    if seconds <= 0:
+        return "left out: the time was up"
+    paths = [str(HERE.parent), os.environ.get("PYTHONPATH", "")]
+    place = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONWARNINGS": "ignore"}
+    try:
+        done = subprocess.run(
+            [sys.executable, str(HERE / script)],
+            cwd=HERE.parent,
+            env=place,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"stopped after {seconds:.0f} s: the time was up"
+    if done.returncode:
+        return f"ended with {done.returncode}: {done.stderr.strip().splitlines()[-1:]}"
+    return done.stdout.strip()
+
+
+def main() -> int:
+    """Run them, write the report, and say by the exit code whether all of them came to an end."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=10, help="for all together")
+    parser.add_argument("--report", type=Path, default=HERE / "report.md")
+    args = parser.parse_args()
+    end = time.monotonic() + 60 * args.minutes
+    parts = ["# Benchmarks", f"{machine()}. {versions()}. {datetime.date.today():%d %B %Y}."]
+    failed = []
+    for script in SCRIPTS:
+        print(f"{script} ...", flush=True)
+        printed = run(script, end - time.monotonic())
+        if printed.startswith(("left out", "stopped", "ended")):
+            failed.append(script)
+        print(printed, flush=True)
+        parts.append(f"## {script}\n\n```text\n{printed}\n```")
+    args.report.write_text("\n\n".join(parts) + "\n")
+    print(f"written to {args.report}" + (f"; without {', '.join(failed)}" if failed else ""))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
