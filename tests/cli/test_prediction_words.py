@@ -85,8 +85,8 @@ def test_a_test_uses_them_and_leaves_the_model_as_it_was(small, tmp_path, seen, 
     folder, config = small
     found = []
     monkeypatch.setattr("aemm.postprocess.MinScore.__call__", lambda self, people, image: found.append(1) or people[:0])
-    words = ["test", config, folder / "weights.pth", "--work-dir", tmp_path / "run", "--batch-size", "4", "--half", "--fuse"]
-    assert main([str(word) for word in [*words, "--min-score", "0.5"]]) == 0
+    words = ["test", config, folder / "weights.pth", "--work-dir", tmp_path / "run", "--batch-size", "4"]
+    assert main([str(word) for word in [*words, "--half", "--fuse", "--min-score", "0.5"]]) == 0
     assert seen == [4, 3]
     assert len(found) == 7
 
