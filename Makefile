@@ -7,9 +7,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 CONSTRAINTS := requirements/constraints.txt
 READY := $(VENV)/.ready
 XTCOCOTOOLS := $(VENV)/.xtcocotools
+OPTIONAL := $(VENV)/.optional
 # processes that the tests are spread over
 JOBS ?= 2
 EXTRAS := tensorboard,xthotcoco,tests,docs
+OPTIONAL_EXTRAS := export,openvino,orjson,sleap-io,supervision,wandb
 
 # $(call demonstrate,CONFIG,FOLDER): train, evaluate the best checkpoint, draw what it finds and report on it
 define demonstrate
@@ -44,21 +46,27 @@ $(XTCOCOTOOLS): $(READY)
 	then touch $@; \
 	else echo "xtcocotools did not build (it needs a C compiler, and Python 3.12 or older): its tests will be skipped."; fi
 
+# What a user installs who needs it. Without it, its tests are skipped.
+$(OPTIONAL): $(READY)
+	@if $(PIP) install --quiet --constraint $(CONSTRAINTS) --no-build-isolation --editable ".[$(OPTIONAL_EXTRAS)]"; \
+	then touch $@; \
+	else echo "Not all of $(OPTIONAL_EXTRAS) could be installed: tests of what is missing will be skipped."; fi
+
 demo: $(READY)  ## train, test, draw and report on the tiny hourglass on synthetic people, on the CPU
 	$(call demonstrate,configs/synthetic/pose_hourglass_tiny_128.py,work_dirs/demo)
 
 demo-instances: $(READY)  ## the same for instance masks of synthetic scenes
 	$(call demonstrate,configs/synthetic/instance_hourglass_tiny_128.py,work_dirs/demo_instances)
 
-test: $(READY) $(XTCOCOTOOLS)  ## run all tests (JOBS=4 spreads them over four processes)
+test: $(READY) $(XTCOCOTOOLS) $(OPTIONAL)  ## run all tests (JOBS=4 spreads them over four processes)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
-prove: $(READY) $(XTCOCOTOOLS)  ## run the long checks: slow tests, broken files, 60 trainings that are killed
+prove: $(READY) $(XTCOCOTOOLS) $(OPTIONAL)  ## run the long checks: slow tests, broken files, 60 trainings that are killed
 	$(BIN)/python -m pytest -m slow
 	$(BIN)/python tests/fuzz/run.py --count 3000
 	$(BIN)/python -m tests.faults.kill_and_resume --trials 60
 
-coverage: $(READY) $(XTCOCOTOOLS)  ## run all tests, list the lines of aemm/ that none reaches
+coverage: $(READY) $(XTCOCOTOOLS) $(OPTIONAL)  ## run all tests, list the lines of aemm/ that none reaches
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 bench: $(READY)  ## time what matters, in 10 minutes, and write benchmarks/report.md

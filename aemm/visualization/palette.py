@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 from aemm.skeletons import Skeleton, name_parts
@@ -49,14 +50,15 @@ def side_color(color: Color, side: Side) -> Color:
     return shade(color, _SIDES[side])
 
 
-def sides(skeleton: Skeleton) -> list[Side]:
+@lru_cache(maxsize=32)
+def sides(skeleton: Skeleton) -> tuple[Side, ...]:
     """On which side of the body each keypoint is, as its name says; '' for those in the middle."""
     found: list[Side] = []
     for name, mirrored in zip(skeleton.keypoints, skeleton.flip_index, strict=True):
         said = name_parts(name).sides
         other = skeleton.keypoints[mirrored] != name
         found.append("left" if other and said == ("left",) else "right" if other and said == ("right",) else "")
-    return found
+    return tuple(found)
 
 
 def limb_side(a: Side, b: Side) -> Side:
