@@ -66,7 +66,7 @@ def draw_pose(
     picture, width = image.copy(), line_width(image.shape[:2])
     sure = np.ones(instances.keypoints.shape[:2]) if instances.keypoint_scores is None else instances.keypoint_scores
     shown = (sure >= threshold) & (sure > 0) & np.isfinite(instances.keypoints).all(2)
-    opacity = np.where(shown, 0.3 + 0.7 * np.clip(sure, 0, 1), 0.0)  # (N, K)
+    opacity = np.where(shown, 0.3 + 0.7 * np.clip(sure, 0, 1), 0.0).astype(float)  # (N, K); OpenCV takes no float32
     order = np.argsort(instances.scores, kind="stable")
     labels = []
     for n in order[shown[order].any(1)].tolist():

@@ -237,3 +237,14 @@ def test_overlays_follow_the_pixel_convention(convention):
         middles.append((columns.mean() + 0.5, rows.mean() + 0.5))
     corner = 0.5 if convention == "udp" else 0.0
     np.testing.assert_allclose(middles[1], np.add(expected, corner), atol=0.6)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_scores_may_be_of_any_type(kind):
+    found = pair([[[20.5, 10], [60, 50]]], [[0.75, 0.5]])
+    plain = draw_pose(grey(), found, PAIR)
+    found.keypoint_scores, found.scores = found.keypoint_scores.astype(kind), found.scores.astype(kind)
+    found.keypoints = found.keypoints.astype(kind)
+    drawn = draw_pose(grey(), found, PAIR)
+    assert changed(grey(), drawn).any()
+    assert np.abs(drawn.astype(int) - plain).max() <= 1
