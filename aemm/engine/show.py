@@ -18,7 +18,7 @@ from aemm.ops.image import warp_image
 from aemm.registry import HOOKS
 from aemm.reports import View
 from aemm.structures import Batch, Instances, Maps
-from aemm.visualization import draw_result, save_picture
+from aemm.visualization import SeenMaps, draw_result, save_picture
 
 
 @HOOKS.register_module()
@@ -53,7 +53,7 @@ class ShowHook(Hook):
         for i, found in enumerate(outputs[: share - self._drawn]):
             warp = data_batch.map_warp(i, maps.size)
             original = original_image(data_batch, i, found.image_size)
-            picture = draw_result(original, found, skeleton, maps, i, warp, data_batch.convention)
+            picture = draw_result(original, found, skeleton, SeenMaps(maps, i, warp), data_batch.convention)
             save_picture(self.folder / picture_name(found.image_id), picture)
             self._drawn += 1
 

@@ -1,6 +1,7 @@
 """Drawing of poses, masks, heatmaps and tags."""
 
 from aemm.visualization.draw import (
+    SeenMaps,
     draw_heatmaps,
     draw_masks,
     draw_pose,
@@ -15,6 +16,7 @@ from aemm.visualization.palette import instance_color
 from aemm.visualization.targets import draw_of_batch, draw_sample, stack, target_panels
 
 __all__ = [
+    "SeenMaps",
     "draw_heatmaps",
     "draw_masks",
     "draw_of_batch",

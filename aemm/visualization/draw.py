@@ -7,7 +7,7 @@ agree. Every function returns a new picture.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -255,13 +255,27 @@ def side_by_side(panels: Sequence[np.ndarray], captions: Sequence[str] = ()) -> 
     return np.concatenate(row[1:], axis=1)
 
 
+@dataclass(frozen=True)
+class SeenMaps:
+    """What the network said of one image.
+
+    Attributes:
+        maps: of a batch.
+        index: which image of the batch.
+        warp: ``(3, 3)`` cells of ``maps`` to pixels of the image, as ``Batch.map_warp`` makes it; None = the maps
+            cover the image.
+    """
+
+    maps: Maps
+    index: int = 0
+    warp: np.ndarray | None = None
+
+
 def draw_result(
     image: np.ndarray,
     instances: Instances,
     skeleton: Skeleton | None = None,
-    maps: Maps | None = None,
-    index: int = 0,
-    warp: np.ndarray | None = None,
+    seen: SeenMaps | None = None,
     convention: PixelConvention = "continuous",
     threshold: float = 0.1,
     min_side: int = 384,
@@ -272,15 +286,13 @@ def draw_result(
         image: ``(H, W, 3) uint8`` RGB, the original image.
         instances: found in it.
         skeleton: needed where the instances have keypoints.
-        maps: what the network said, of a batch.
-        index: which image of the batch.
-        warp: ``(3, 3)`` cells of ``maps`` to pixels of ``image``, as ``Batch.map_warp`` makes it.
-        convention: of the keypoints and of ``warp``.
+        seen: what the network said of it.
+        convention: of the keypoints and of ``seen.warp``.
         threshold: keypoints and tags below it are left out.
         min_side: smaller images are enlarged by a whole number until their longer side has as many pixels.
     """
     corners = to_corners(convention)
-    warp = None if warp is None else corners @ warp
+    warp = None if seen is None or seen.warp is None else corners @ seen.warp
     if instances.keypoints is not None:
         instances = replace(instances, keypoints=apply_warp(instances.keypoints, corners))
     zoom = max(1, -(-min_side // max(image.shape[:2])))
@@ -291,11 +303,12 @@ def draw_result(
     found = image if instances.masks is None else draw_masks(image, instances.masks, numbers=numbers)
     if skeleton is not None and instances.keypoints is not None:
         found = draw_pose(found, instances, skeleton, threshold)
-    if maps is None:
+    if seen is None:
         return found.copy()
-    panels, captions = [found, draw_heatmaps(image, maps, index, warp)], [f"{len(instances)} found", "heatmaps"]
-    if maps.tags is not None:
-        panels.append(draw_tags(image, maps, index, warp, threshold))
+    heat = draw_heatmaps(image, seen.maps, seen.index, warp)
+    panels, captions = [found, heat], [f"{len(instances)} found", "heatmaps"]
+    if seen.maps.tags is not None:
+        panels.append(draw_tags(image, seen.maps, seen.index, warp, threshold))
         captions.append("tags")
     return side_by_side(panels, captions)
 

@@ -7,6 +7,7 @@ from aemm.geometry import apply_warp, mirror, scaling
 from aemm.skeletons import SKELETONS, build_skeleton
 from aemm.structures import Batch, Instances, Maps, Sample
 from aemm.visualization import (
+    SeenMaps,
     draw_heatmaps,
     draw_masks,
     draw_pose,
@@ -195,14 +196,14 @@ def test_result_is_one_picture_with_maps_beside_it():
     found, maps = pair([[[20.5, 10], [20.5, 50]]]), two_instances(1)
     alone = draw_result(grey(), found, PAIR, min_side=96)
     np.testing.assert_array_equal(alone, draw_pose(grey(), found, PAIR))
-    both = draw_result(grey(), found, PAIR, maps, min_side=96)
+    both = draw_result(grey(), found, PAIR, SeenMaps(maps), min_side=96)
     assert both.shape[1] == 3 * 96 + 2 * 2
-    assert draw_result(grey(), found, PAIR, Maps(maps.heatmaps), min_side=96).shape[1] == 2 * 96 + 2
+    assert draw_result(grey(), found, PAIR, SeenMaps(Maps(maps.heatmaps)), min_side=96).shape[1] == 2 * 96 + 2
 
 
 def test_small_images_are_enlarged_with_all_that_is_drawn():
     found = pair([[[20.5, 10], [20.5, 50]]], masks=np.ones((1, 64, 96), bool))
-    drawn = draw_result(grey(), found, PAIR, two_instances(1), warp=scaling(4), min_side=200)
+    drawn = draw_result(grey(), found, PAIR, SeenMaps(two_instances(1), warp=scaling(4)), min_side=200)
     assert drawn.shape[1] == 3 * 3 * 96 + 2 * 2
     title = drawn.shape[0] - 3 * 64
     np.testing.assert_allclose(drawn[title + 90, 60], instance_color(0), atol=20)
@@ -230,7 +231,7 @@ def test_overlays_follow_the_pixel_convention(convention):
     found = Instances(1, (128, 192), np.ones(1), keypoints=point[None], keypoint_scores=np.ones((1, 1)))
     dot = build_skeleton(dict(keypoints=["dot"], sigmas=[0.1]))
     blank = np.zeros((128, 192, 3), np.uint8)
-    picture = draw_result(blank, found, dot, Maps(heatmaps), 0, warp, convention, min_side=192)
+    picture = draw_result(blank, found, dot, SeenMaps(Maps(heatmaps), 0, warp), convention, min_side=192)
     middles = []
     for panel in (picture[-128:, :192], picture[-128:, 194:386]):
         rows, columns = np.nonzero(panel[..., 0].astype(int) + panel[..., 1] > 250)
