@@ -153,7 +153,7 @@ def test_what_is_found_is_what_the_cpu_finds_and_is_waited_for_twice(device, nam
     there = copy.deepcopy(model).to(device)
     for corrector in there.postprocessors:
         corrector.device = str(device)
-        corrector._load()
+        corrector.load()
     with torch.no_grad():
         expected = model.test_step(batch)
         with stand_in.counted() as cost:

@@ -60,7 +60,7 @@ def test_what_is_found_is_what_the_cpu_finds(name):
     there = copy.deepcopy(model).cuda()
     for corrector in there.postprocessors:
         corrector.device = "cuda"
-        corrector._load()
+        corrector.load()
     with torch.no_grad():
         expected = model.test_step(batch)
         there.test_step(batch.pin_memory())

@@ -82,7 +82,7 @@ def test_the_published_recipes_test_on_crops_that_fit_the_network():
         cfg = load_config(str(ROOT / f"configs/pose/hourglass4_mpii_512{name}.py"))
         assert cfg.test_dataloader.dataset.type == "MpiiGroupDataset"
         (resize,) = (TRANSFORMS.build(step) for step in cfg.test_dataloader.dataset.pipeline)
-        assert (resize.size, resize.square, resize.scales) == (512, True, (1,))
+        assert (resize.rules.size, resize.rules.square, resize.scales) == (512, True, (1,))
 
 
 def test_the_refinement_recipe_looks_at_the_whole_image_with_the_network_that_its_recipe_trains():

@@ -17,11 +17,13 @@ from aemm.structures import Batch, Instances, Maps
 
 
 def _takes(part: dict[str, Any], argument: str) -> bool:
-    """Whether the class of a config takes an argument that the config leaves out."""
+    """Whether the class of a config, or one that it inherits from and hands its arguments to, takes one left out."""
     kind = part.get("type")
     if kind is None or argument in part:
         return False
-    return argument in parameters(MODELS.get(kind) if isinstance(kind, str) else kind)[0]
+    cls = MODELS.get(kind) if isinstance(kind, str) else kind
+    named, others = parameters(cls)
+    return argument in named or (others and any(argument in parameters(base)[0] for base in cls.__mro__[1:-1]))
 
 
 def _heatmaps(head: dict[str, Any], count: int) -> dict[str, int]:

@@ -303,7 +303,6 @@ FAULTS = [
     ("predict small.py good.pth file --json o.json", "file"),
     ("predict small.py good.pth nothing --json o.json", "nothing"),
     ("predict small.py good.pth image.png --json o.json --cfg-options model.tta.flip=3", "model.tta"),
-    ("oracle instance.py instance.pth --limit 1", "keypoints"),
     ("oracle small.py good.pth --cfg-options test_dataloader.dataset.length=0", ""),
     ("complexity small.py gone.py", "gone.py does not exist"),
     ("complexity headless.py", "Embedder needs backbone, head, decoder"),

@@ -34,7 +34,7 @@ def test_scales_and_mirror_images_are_chosen_on_the_command_line():
 
 
 def test_a_pipeline_without_sizes_is_refused(tmp_path):
-    cfg = load_config(str(write_config(tmp_path)))
+    cfg = load_config(str(write_config(tmp_path)), {"test_dataloader.dataset.pipeline": []})
     with pytest.raises(ConfigError, match="scales: no step of"):
         choose_views(cfg, argparse.Namespace(scales=[2.0], no_flip=False))
 

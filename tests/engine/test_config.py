@@ -222,7 +222,7 @@ def test_scales_that_are_none_are_refused(scales):
 
 def test_scales_without_a_step_that_makes_views_are_refused():
     with pytest.raises(ConfigError, match=r"no step of test_dataloader.dataset.pipeline makes views.*ResizeToFit"):
-        set_views(load_config(str(TINY)), (1, 2), None)
+        set_views(load_config(str(TINY), {"test_dataloader.dataset.pipeline": []}), (1, 2), None)
 
 
 def test_a_flip_without_test_time_augmentation_is_refused_and_no_flip_is_fulfilled():

@@ -82,7 +82,7 @@ def test_official_mat_files_of_mpii_give_the_same_ap(golden, shared):
         for f in read_submission(folder / "pred_keypoints_mpii_multi.mat")
     ]
     values = evaluate(truths, found)
-    assert time.process_time() - start < 3
+    assert time.process_time() - start < 6  # a second of it sees that the files are whole
     # these two files are the published pair, whatever the golden arrays hold
     assert 100 * values.mean() == pytest.approx(79.3134608, abs=1e-4)
 
