@@ -164,8 +164,7 @@ def make_plan(
     train = len(places) if own.held_out else max(len(places) - max(1, round(validation * len(places))), 1)
     batch = min(8, train)
     share = _usual_share(own, places)
-    sigma = sigma_of(side)
-    cells = (side / 4) ** 2 / sigma**2
+    cells = (side / 4) ** 2 / max(sigma_of(side), 1.5) ** 2
     return Plan(
         network=network,
         size=side,
@@ -181,7 +180,7 @@ def make_plan(
 
 def sigma_of(size: int) -> float:
     """Of the Gaussians of heatmaps, in cells of 4 pixels."""
-    return 1.5 if size < 192 else 2.0
+    return 1.0 if size < 192 else 2.0
 
 
 def _usual_share(own: OwnData, places: list[int]) -> float:
