@@ -152,6 +152,26 @@ class Truth(Record):
             raise ValueError(f"image {self.image_id}: its keypoints are withheld; there is nothing to measure against")
         return self.keypoints, self.visible
 
+    def need_area(self) -> np.ndarray:
+        """Areas ``(N,)``, square pixels.
+
+        Raises:
+            ValueError: they are withheld.
+        """
+        if self.area is None:
+            raise ValueError(f"image {self.image_id}: areas are withheld; there is nothing to measure against")
+        return self.area
+
+    def need_head_sizes(self) -> np.ndarray:
+        """Head sizes ``(N,)``, pixels.
+
+        Raises:
+            ValueError: there are none.
+        """
+        if self.head_sizes is None:
+            raise ValueError(f"image {self.image_id}: head sizes are withheld; there is nothing to measure against")
+        return self.head_sizes
+
     def need_masks(self) -> tuple[list[Mask], np.ndarray]:
         """Masks and labels ``(N,)``.
 

@@ -144,13 +144,11 @@ class CocoMeasure:
 
     def units(self, truth: Truth) -> np.ndarray:
         """Twice the OKS constant times the root of the area, ``(N, K)`` pixels."""
-        assert truth.area is not None  # see prepare
-        return np.sqrt(truth.area)[:, None] * 2 * np.asarray(self._sigmas())
+        return np.sqrt(truth.need_area())[:, None] * 2 * np.asarray(self._sigmas())
 
     def sizes(self, truth: Truth) -> np.ndarray:
         """Roots of the areas."""
-        assert truth.area is not None  # see prepare
-        return np.sqrt(truth.area[needed(truth)])
+        return np.sqrt(truth.need_area()[needed(truth)])
 
     def ap(self, pairs: Sequence[Pair]) -> float:
         """The average precision."""
@@ -245,13 +243,11 @@ class GroupMeasure:
 
     def units(self, truth: Truth) -> np.ndarray:
         """A part of the head size, ``(N, K)`` pixels, so that half a head away is the border of what is right."""
-        assert truth.head_sizes is not None  # the metric has checked it
-        return np.repeat(truth.head_sizes[:, None] * HEAD_UNIT, len(self.skeleton), axis=1)
+        return np.repeat(truth.need_head_sizes()[:, None] * HEAD_UNIT, len(self.skeleton), axis=1)
 
     def sizes(self, truth: Truth) -> np.ndarray:
         """The group's mean head size: a group is evaluated as a whole."""
-        assert truth.head_sizes is not None  # the metric has checked it
-        return truth.head_sizes.mean(keepdims=True) if len(truth) else np.zeros(0)
+        return truth.need_head_sizes().mean(keepdims=True) if len(truth) else np.zeros(0)
 
     def ap(self, pairs: Sequence[Pair]) -> float:
         """The mean over keypoints of the average precision."""
@@ -290,8 +286,7 @@ class GroupMeasure:
         matches = []
         for truth, found in pairs:
             places, visible = truth.need_keypoints()
-            assert truth.head_sizes is not None  # the metric has checked it
-            people = GroupTruth(places, visible > 0, truth.head_sizes)
+            people = GroupTruth(places, visible > 0, truth.need_head_sizes())
             points, scores = found.need_keypoints()
             matches.append(match_group(points, scores, scores != 0, people, threshold))
         return matches

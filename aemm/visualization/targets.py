@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from torch import Tensor
 
 from aemm.geometry import PixelConvention, apply_warp, map_warp
 from aemm.structures import Batch, Maps, Sample, Targets
@@ -65,7 +66,7 @@ def target_panels(image: np.ndarray, targets: Sequence[Targets], convention: Pix
         heat = draw_heatmaps(image, Maps(dense.need_heatmaps()[None]), 0, warp)
         panels[f"heatmaps {size}"] = _darkened(heat, dense, warp)
         if dense.tag_index is not None:
-            panels[f"places of tags {size}"] = _tag_places(image, dense, warp)
+            panels[f"places of tags {size}"] = _tag_places(image, dense.tag_index, dense.size, warp)
     return panels
 
 
@@ -95,15 +96,14 @@ def _darkened(picture: np.ndarray, targets: Targets, warp: np.ndarray) -> np.nda
     return picture
 
 
-def _tag_places(image: np.ndarray, targets: Targets, warp: np.ndarray) -> np.ndarray:
+def _tag_places(image: np.ndarray, tag_index: Tensor, size: tuple[int, int], warp: np.ndarray) -> np.ndarray:
     """The image in grey, with the cells whose tags belong to an instance in its colour."""
-    assert targets.tag_index is not None
     picture = np.repeat(image.mean(2, keepdims=True) / 2, 3, 2).astype(np.uint8)
-    cells = targets.size[0] * targets.size[1]
+    cells = size[0] * size[1]
     colors = np.zeros((cells, 3), np.uint8)
     taken = np.zeros(cells, bool)
-    for n, places in enumerate(targets.tag_index.numpy()):
+    for n, places in enumerate(tag_index.numpy()):
         own = np.unique(places[places >= 0] % cells)
         colors[own], taken[own] = instance_color(n), True
-    at = _cell_of(picture.shape, targets.size, warp)
+    at = _cell_of(picture.shape, size, warp)
     return np.where(taken[at][..., None], colors[at], picture)
