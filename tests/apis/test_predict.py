@@ -114,14 +114,14 @@ def test_memory_does_not_grow_with_the_frames(inferencer, tmp_path, monkeypatch)
 
     def looking():
         for n, image in enumerate(frames):
-            if n in (100, 399):
-                sizes.append(tracemalloc.get_traced_memory()[0])
+            sizes.append(tracemalloc.get_traced_memory()[0])
             yield image
 
     tracemalloc.start()
     predict_all(inferencer, looking(), results=[tmp_path / "f.json", tmp_path / "f.jsonl"])
     tracemalloc.stop()
-    assert sizes[1] - sizes[0] < 100_000
+    # how many images are under way differs from one moment to the next
+    assert min(sizes[-100:]) - min(sizes[100:200]) < 100_000
 
 
 def test_the_command_says_what_was_left_out_and_ends_with_three(recipe, photos, tmp_path):

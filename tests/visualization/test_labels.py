@@ -58,7 +58,7 @@ def test_left_and_right_differ_in_brightness():
 
 def test_sides_come_from_names_and_mirrors():
     coco = SKELETONS["coco"]
-    assert sides(coco) == ["" if name == "nose" else name.split("_")[0] for name in coco.keypoints]
+    assert sides(coco) == tuple("" if name == "nose" else name.split("_")[0] for name in coco.keypoints)
 
 
 def _seen_by(kind, color):
