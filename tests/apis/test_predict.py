@@ -113,7 +113,7 @@ def test_memory_does_not_grow_with_the_frames(inferencer, tmp_path, monkeypatch)
     sizes = []
 
     def looking():
-        for n, image in enumerate(frames):
+        for image in frames:
             sizes.append(tracemalloc.get_traced_memory()[0])
             yield image
 
