@@ -26,6 +26,7 @@ def run_facts(runner: Runner) -> dict[str, Any]:
     loop = runner.train_loop
     return {
         "processes": get_world_size(),
+        "threads": torch.get_num_threads(),
         "batch_size": loop.dataloader.batch_size,
         "epoch_length": len(loop.dataloader),
         "max_epochs": loop.max_epochs,
@@ -142,6 +143,11 @@ def differences(saved: Mapping[str, Any], runner: Runner) -> Iterator[str]:
     if not saved:
         yield "the checkpoint does not say how it was trained (processes, batch size, length); nothing was compared"
         return
+    if saved.get("threads", now["threads"]) != now["threads"]:
+        yield (
+            f"{now['threads']} threads, not {saved['threads']}: sums are rounded otherwise, so that the results are near "
+            f"those of an unbroken run, not equal to the bit; OMP_NUM_THREADS={saved['threads']} makes them so"
+        )
     if [saved["processes"], saved["batch_size"]] != [now["processes"], now["batch_size"]]:
         yield (
             f"processes × batch size are {now['processes']} × {now['batch_size']}, not {saved['processes']} × "

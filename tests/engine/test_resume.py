@@ -354,3 +354,13 @@ def test_a_killed_training_within_an_epoch_loses_that_epoch_alone(unbroken, conf
 
 def test_files_of_the_run_are_named_in_the_log_by_their_own_paths(unbroken):
     assert Path((unbroken / "last_checkpoint").read_text()) == unbroken / "epoch_3.pth"
+
+
+def test_another_number_of_threads_is_said_to_round_otherwise(unbroken, config, tmp_path):
+    folder = copy_of(unbroken, tmp_path / "run", "epoch_2.pth")
+    checkpoint = torch.load(folder / "epoch_2.pth", weights_only=True)
+    checkpoint["meta"]["run"]["threads"] += 1
+    torch.save(checkpoint, folder / "epoch_2.pth")
+    assert one_run(config, folder) == 0, output(folder)
+    threads = checkpoint["meta"]["run"]["threads"]
+    assert f"OMP_NUM_THREADS={threads} makes them so" in last_start(folder)
