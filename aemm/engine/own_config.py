@@ -62,7 +62,7 @@ model = dict(
         type="HourglassAE",
         stacks=1,
         width=48,
-        growth=48,
+        growth=24,
         depth=3,
         stem=(16, 32, 48),
         norm_cfg=dict(type="BN"),

@@ -12,5 +12,5 @@ _base_ = [
 ]
 
 _base_.decoder.update(threshold=0.2, tag_threshold=1.5)
-model = dict(backbone=dict(growth=48), decoder={{_base_.decoder}})
+model = dict(decoder={{_base_.decoder}})
 train_cfg = dict(max_epochs=6)
