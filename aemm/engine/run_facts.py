@@ -145,8 +145,8 @@ def differences(saved: Mapping[str, Any], runner: Runner) -> Iterator[str]:
         return
     if saved.get("threads", now["threads"]) != now["threads"]:
         yield (
-            f"{now['threads']} threads, not {saved['threads']}: sums are rounded otherwise, so that the results are near "
-            f"those of an unbroken run, not equal to the bit; OMP_NUM_THREADS={saved['threads']} makes them so"
+            f"{now['threads']} threads, not {saved['threads']}: sums are rounded otherwise, so that the results are "
+            f"near those of an unbroken run, not equal to the bit; OMP_NUM_THREADS={saved['threads']} makes them so"
         )
     if [saved["processes"], saved["batch_size"]] != [now["processes"], now["batch_size"]]:
         yield (

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from math import prod
 
 _HEADER = 128
+_HEAD = 40  # bytes before the numbers of an array of two dimensions without a name: flags, sizes, name
 _MAX_BYTES = 2**31
 _MATRIX, _COMPRESSED = 14, 15
 # bytes of one number of each type; 16 to 18 are letters of UTF-8, 16 and 32
@@ -33,14 +34,15 @@ class _Elements:
 
     def __init__(self, data: bytes, order: str) -> None:
         self.data = data
-        self._two = struct.Struct(f"{order}II")
+        self._two = struct.Struct(f"{order}II").unpack_from
         self._order = order
+        self.plain: dict[bytes, int] = {}  # heads of arrays of real numbers that were found sound: how many they say
 
     def element(self, at: int, end: int) -> tuple[int, int, int, int]:
         """Type, start and size of the element at a place, and where the next one starts."""
         if at + 8 > end:
             raise ValueError("it ends within an element")
-        kind, size = self._two.unpack_from(self.data, at)
+        kind, size = self._two(self.data, at)
         if kind >> 16:  # a small one, which holds its data where others have their size
             kind, size, start, behind = kind & 0xFFFF, kind >> 16, at + 4, at + 8
             if size > 4:
@@ -50,7 +52,7 @@ class _Elements:
             behind = start + (size if kind == _COMPRESSED else -(-size // 8) * 8)
         if start + size > end:
             raise ValueError("an element reaches beyond what it is part of")
-        return kind, start, size, min(behind, end)
+        return kind, start, size, behind if behind < end else end
 
     def numbers(self, start: int, size: int) -> tuple[int, ...]:
         """Whole numbers of four bytes."""
@@ -108,6 +110,11 @@ def _check_matrix(elements: _Elements, kind: int, start: int, size: int) -> None
 
 def _inner_arrays(elements: _Elements, at: int, end: int) -> Iterator[tuple[int, int, int]]:
     """The arrays that an array holds; its own numbers and names are checked."""
+    head = elements.data[at : at + _HEAD] if at + _HEAD <= end else b""
+    if head in elements.plain:
+        _check_numbers(elements, at + _HEAD, end, elements.plain[head], 1)
+        return
+    began = at
     kind, start, size, at = elements.element(at, end)
     if (kind, size) != (6, 8):
         raise ValueError("an array does not begin with its flags")
@@ -123,10 +130,10 @@ def _inner_arrays(elements: _Elements, at: int, end: int) -> Iterator[tuple[int,
         raise ValueError("an array has no name")
     count, group = prod(sizes), flags & 0xFF
     if group in _NUMERIC:
-        for _ in range(1 + bool(flags & _COMPLEX)):
-            kind, start, size, at = elements.element(at, end)
-            if kind not in _NUMBERS or size != count * _NUMBERS[kind]:
-                raise ValueError(f"an array of {count} numbers holds {size} bytes of type {kind}")
+        parts = 1 + bool(flags & _COMPLEX)
+        if head and at == began + _HEAD and parts == 1:
+            elements.plain[head] = count
+        _check_numbers(elements, at, end, count, parts)
     elif group == _CHAR:
         kind, start, size, at = elements.element(at, end)
         if kind not in _LETTERS or size % _LETTERS[kind] or (kind < 16 and size != count * _LETTERS[kind]):
@@ -140,6 +147,14 @@ def _inner_arrays(elements: _Elements, at: int, end: int) -> Iterator[tuple[int,
             yield kind, start, size
     else:
         raise ValueError(f"it holds an array of class {group}, expected numbers, text, cells or structs")
+
+
+def _check_numbers(elements: _Elements, at: int, end: int, count: int, parts: int) -> None:
+    """See that so many numbers, or as many real and imaginary parts, stand there."""
+    for _ in range(parts):
+        kind, _, size, at = elements.element(at, end)
+        if kind not in _NUMBERS or size != count * _NUMBERS[kind]:
+            raise ValueError(f"an array of {count} numbers holds {size} bytes of type {kind}")
 
 
 def _field_count(elements: _Elements, at: int, end: int) -> tuple[int, int]:

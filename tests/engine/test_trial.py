@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -35,7 +36,8 @@ def _try(folder, extra="", plan=None, **options):
 def sound(tmp_path_factory):
     """The trial of a sound config, and its picture."""
     folder = tmp_path_factory.mktemp("sound")
-    return *_try(folder, plan=Plan(picture=str(folder / "batch.png"))), folder / "batch.png"
+    with patch("aemm.engine.trial_step._SECONDS", 1e6):  # however slow the machine is
+        return *_try(folder, plan=Plan(picture=str(folder / "batch.png"))), folder / "batch.png"
 
 
 def test_a_sound_config_is_described(sound):
@@ -45,7 +47,7 @@ def test_a_sound_config_is_described(sound):
     assert facts["train_dataloader"] == "SyntheticPoseDataset, 12 samples, 4 a batch, 3 iterations on each of 1"
     assert facts["first batch"] == "images of 64 x 64 pixels, maps of 16 x 16 cells"
     assert facts["stages"] == "1 x 17 heatmaps and 17 x 2 tag maps of 16 x 16 cells"
-    assert re.match(r"of (a whole batch|[1-4] of the 4 images of a batch): loss \d", facts["loss"])
+    assert "of a whole batch: loss " in facts["loss"]
     assert re.match(r"[\d,]+ parameters, [\d,]+ of them trained: backbone", facts["model"])
     assert "for a step of 4" in facts["memory"]
     assert "instances in all of image" in facts["prediction"]
