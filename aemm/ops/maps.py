@@ -7,7 +7,29 @@ from collections.abc import Sequence
 import torch
 
 from aemm.geometry import image_cells
+from aemm.skeletons import Skeleton
 from aemm.structures import Batch, Maps
+
+
+def check_maps(maps: Maps, skeleton: Skeleton, count: int) -> None:
+    """Raise unless maps have a channel for each keypoint and are of a batch of so many images.
+
+    Args:
+        maps: heatmaps ``(B, K, h, w)``.
+        skeleton: of K keypoints.
+        count: B, images of the batch.
+
+    Raises:
+        ValueError: they do not.
+    """
+    channels = maps.heatmaps.shape[1]
+    if channels != len(skeleton):
+        raise ValueError(
+            f"heatmaps must have {len(skeleton)} channels, one for each keypoint of skeleton {skeleton.name!r}, got "
+            f"{channels}; do decoder and head name the same skeleton?"
+        )
+    if len(maps.heatmaps) != count:
+        raise ValueError(f"heatmaps must be of the batch's {count} images, got {len(maps.heatmaps)}")
 
 
 def hflip(maps: Maps, flip_index: Sequence[int]) -> Maps:

@@ -10,6 +10,7 @@ import torch
 
 from aemm.geometry import apply_warp
 from aemm.ops.heatmap import nms
+from aemm.ops.maps import check_maps
 from aemm.ops.openvino import FilledTags, OpenVinoRules, decode_openvino, openvino_order, top_cells
 from aemm.ops.transfer import fetch
 from aemm.registry import DECODERS
@@ -102,14 +103,7 @@ class OpenVinoGrouping:
             ValueError: the maps do not fit the skeleton or the batch, have no tags, or have tags of several dimensions
                 although absent keypoints are to be filled.
         """
-        channels = maps.heatmaps.shape[1]
-        if channels != len(self.skeleton):
-            raise ValueError(
-                f"heatmaps must have {len(self.skeleton)} channels, one for each keypoint of skeleton "
-                f"{self.skeleton.name!r}, got {channels}; do decoder and head name the same skeleton?"
-            )
-        if len(maps.heatmaps) != len(batch):
-            raise ValueError(f"heatmaps must be of the batch's {len(batch)} images, got {len(maps.heatmaps)}")
+        check_maps(maps, self.skeleton, len(batch))
         heat = maps.heatmaps.float()
         suppressed = heat if self.window is None else nms(heat, self.window)
         arrays = [value.numpy() for value in fetch([heat, maps.need_tags().float(), suppressed])]

@@ -11,7 +11,7 @@ from torch import Tensor
 from aemm.ops.grouping import Picked, group_by_tags, read_picks
 from aemm.ops.heatmap import top_peaks
 from aemm.ops.lookup import fill_missing
-from aemm.ops.maps import clear_padding
+from aemm.ops.maps import check_maps, clear_padding
 from aemm.ops.people import FilledBorder, FilledScore, Padding, Place, PoseRules, place_people, read_points
 from aemm.ops.subpixel import SubpixelKind, TieRule
 from aemm.ops.transfer import fetch, send
@@ -159,14 +159,7 @@ class PoseDecoder:
 
     def _checked(self, maps: Maps, batch: Batch) -> Maps:
         """The maps in float32, their padding as it is to be, once they fit skeleton and batch."""
-        channels = maps.heatmaps.shape[1]
-        if channels != len(self.skeleton):
-            raise ValueError(
-                f"heatmaps must have {len(self.skeleton)} channels, one for each keypoint of skeleton "
-                f"{self.skeleton.name!r}, got {channels}; do decoder and head name the same skeleton?"
-            )
-        if len(maps.heatmaps) != len(batch):
-            raise ValueError(f"heatmaps must be of the batch's {len(batch)} images, got {len(maps.heatmaps)}")
+        check_maps(maps, self.skeleton, len(batch))
         maps = maps.float()
         return Maps(clear_padding(maps.heatmaps, batch), maps.tags) if self.padding == "clear" else maps
 
