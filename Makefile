@@ -61,10 +61,11 @@ demo-instances: $(READY)  ## the same for instance masks of synthetic scenes
 test: $(READY) $(XTCOCOTOOLS) $(OPTIONAL)  ## run all tests (JOBS=4 spreads them over four processes)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
-prove: $(READY) $(XTCOCOTOOLS) $(OPTIONAL)  ## run the long checks: slow tests, broken files, 60 trainings that are killed
+prove: $(READY) $(XTCOCOTOOLS) $(OPTIONAL)  ## run the long checks: slow tests, broken files, 60 trainings that are killed, one hour of running
 	$(BIN)/python -m pytest -m slow
 	$(BIN)/python tests/fuzz/run.py --count 3000
 	$(BIN)/python -m tests.faults.kill_and_resume --trials 60
+	$(BIN)/python -m tests.faults.soak --minutes 60
 
 coverage: $(READY) $(XTCOCOTOOLS) $(OPTIONAL)  ## run all tests, list the lines of aemm/ that none reaches
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
