@@ -20,6 +20,7 @@ from timing import machine
 HERE = Path(__file__).resolve().parent
 SCRIPTS = (
     "photo_loading.py",
+    "image_checks.py",
     "data_loading.py",
     "annotations.py",
     "target_drawing.py",

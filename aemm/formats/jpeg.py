@@ -8,7 +8,7 @@ Reference: ITU-T T.81, annex B.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
@@ -60,10 +60,10 @@ def read_jpeg_header(data: bytes) -> JpegHeader:
     Raises:
         ValueError: it ends before its picture starts, or has none.
     """
-    header = JpegHeader()
-    components = 0
-    sequential = False
-    oriented = False
+    size, depth, components = (0, 0), 8, 0
+    orientation: int | None = None
+    sequential = restarts = False
+    zeros_mean_flat = True
     at = 2
     while 0 <= at < len(data) - 3:
         marker = data[at + 1]
@@ -78,20 +78,20 @@ def read_jpeg_header(data: bytes) -> JpegHeader:
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         body = data[at + 4 : end]
         if marker in _FRAMES and len(body) >= 6:
+            depth, components = body[0], body[5]
             size = (int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big"))
-            header = replace(header, depth=body[0], size=size)
-            components = body[5]
             sequential = marker in _SEQUENTIAL
-        elif marker == _APP1 and body[:6] == b"Exif\0\0" and not oriented:
-            header, oriented = replace(header, orientation=read_orientation(body[6:])), True
-        elif marker == _TABLES and not _zeros_mean_flat(body):
-            header = replace(header, zeros_mean_flat=False)
+        elif marker == _APP1 and body[:6] == b"Exif\0\0" and orientation is None:
+            orientation = read_orientation(body[6:])
+        elif marker == _TABLES:
+            zeros_mean_flat = zeros_mean_flat and _zeros_mean_flat(body)
         elif marker == _INTERVAL:
-            header = replace(header, restarts=any(body[:2]))
+            restarts = any(body[:2])
         elif marker == _SCAN and body:
-            if header.size == (0, 0):
+            if size == (0, 0):
                 break
-            return replace(header, scan=end, one_scan=sequential and body[0] == components)
+            one_scan = sequential and body[0] == components
+            return JpegHeader(size, depth, orientation or 1, end, one_scan, restarts, zeros_mean_flat)
         at = end
     raise ValueError("it is cut off: it ends before the picture starts; fetch it anew")
 
@@ -119,7 +119,8 @@ def find_damage(data: bytes, header: JpegHeader) -> str:
     if end < 0:
         return "it is cut off: the marker of its end is missing"
     scan = np.frombuffer(data, np.uint8, end + 2 - header.scan, header.scan)
-    marks = (scan[:-1] == 0xFF) & (scan[1:] != 0)
+    marks = scan[:-1] == 0xFF
+    np.minimum(marks.view(np.uint8), scan[1:], out=marks.view(np.uint8))  # and no zero behind it
     if np.count_nonzero(marks) > 1:  # the end alone is one
         places = np.flatnonzero(marks)
         kinds = scan[places + 1]
