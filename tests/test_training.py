@@ -123,8 +123,9 @@ def test_training_goes_on_after_being_killed_in_the_middle_of_an_epoch(tmp_path)
     assert (work_dir / f"epoch_{done + 1}.pth").is_file()
 
 
-def test_testing_prints_dumps_and_draws(trained, tmp_path):
+def test_testing_prints_dumps_and_draws_by_the_config_that_a_resumed_run_saved(trained, tmp_path):
     config, work_dir, _ = trained
+    config = write_config(tmp_path, "resume = True\n")
     shown, dumped = tmp_path / "pictures", tmp_path / "results.json"
     output = check(
         run_tool(

@@ -69,6 +69,7 @@ def main(args: argparse.Namespace) -> ExitCode:
     set_prediction(cfg, Speed(**chosen_speed(args)), Thinning(**chosen_thinning(args)), args.batch_size)
     set_work_dir(cfg, args.config, args.work_dir)
     cfg.load_from = weights_or_published(args.config, args.checkpoint, Progress(args.config))
+    cfg.resume = False  # a run that was resumed says otherwise in the config that it saves
     set_seed(cfg, args.seed)
     if args.dump:
         check_file(args.dump, "--dump", args.checkpoint, args.config)
