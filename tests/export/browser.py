@@ -15,14 +15,14 @@ FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
-# runs behind the page: shows every picture, and posts people, errors and the last drawing
+# runs behind the page: shows every picture, moves the slider, and posts people, errors and the last drawing
 HARNESS = """
 <script>
 const faults = [];
 window.onerror = (message) => faults.push(String(message));
 console.error = (...words) => faults.push(words.map(String).join(" "));
 (async () => {
-  const answer = { people: [], faults };
+  const answer = { people: [], moved: [], faults };
   try {
     for (const url of @pictures@) {
       const bitmap = await createImageBitmap(await (await fetch(url)).blob());
@@ -31,6 +31,14 @@ console.error = (...words) => faults.push(words.map(String).join(" "));
       await ready;
       answer.people.push(await show(paper.getContext("2d").getImageData(0, 0, bitmap.width, bitmap.height)));
     }
+    const before = threshold.value;
+    for (const value of @thresholds@) {
+      threshold.value = value;
+      threshold.dispatchEvent(new Event("input"));
+      answer.moved.push({ value: threshold.value, people: shown.people, status: status.textContent });
+    }
+    threshold.value = before;
+    threshold.dispatchEvent(new Event("input"));
     answer.drawing = canvas.toDataURL("image/png");
     answer.status = status.textContent;
   } catch (error) {
@@ -47,8 +55,13 @@ def chromium() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-def look_at(page: Path, pictures: list[np.ndarray], folder: Path, patience: float = 120) -> dict:
-    """What a page finds in RGB pictures, what went wrong there, and the last drawing as RGB pixels."""
+def look_at(
+    page: Path, pictures: list[np.ndarray], folder: Path, thresholds: tuple[float, ...] = (), patience: float = 240
+) -> dict:
+    """What a page finds in RGB pictures, what went wrong there, and the last drawing as RGB pixels.
+
+    In the last picture the slider is moved to each of some tag thresholds, and back.
+    """
     urls = []
     for picture in pictures:
         _, data = cv2.imencode(".png", picture[..., ::-1])
@@ -70,7 +83,10 @@ def look_at(page: Path, pictures: list[np.ndarray], folder: Path, patience: floa
     threading.Thread(target=server.serve_forever, daemon=True).start()
     text = page.read_text(encoding="utf-8")
     head, _, _ = text.rpartition("</body>")
-    behind = HARNESS.replace("@pictures@", json.dumps(urls)).replace("@port@", str(server.server_port))
+    parts = {"pictures": json.dumps(urls), "thresholds": json.dumps(thresholds), "port": str(server.server_port)}
+    behind = HARNESS
+    for name, part in parts.items():
+        behind = behind.replace(f"@{name}@", part)
     tested = folder / "tested.html"
     tested.write_text(f"{head}{behind}</html>", encoding="utf-8")
     command = [str(chromium()), *FLAGS, f"--user-data-dir={folder / 'profile'}", "--remote-debugging-port=0"]

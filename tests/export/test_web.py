@@ -15,7 +15,7 @@ from aemm.geometry import scaling
 from aemm.ops.peaks import read_peaks
 from aemm.ops.people import Place, PoseRules, decode_pose
 from aemm.records import GroupingRules
-from aemm.runtime import Predictor
+from aemm.runtime import Predictor, with_rules
 from tests.export.browser import chromium, look_at
 from tests.export.small_models import NetworkEngine, inferencer_of, pictures, small_config
 from tests.ops.test_people import _maps
@@ -112,12 +112,24 @@ def test_a_browser_finds_the_same_people(tmp_path):
     except ExportError as error:
         pytest.skip(str(error))
     images = [*pictures(), pictures()[0][:, ::-1], pictures()[1][::-1]]
-    answer = look_at(page, images, tmp_path)
-    assert not answer["faults"]
     predictor = exported.predictor()
+    rule = predictor.description.rules["grouping"]["tag_threshold"]
+    thresholds = (0.1 * rule, rule, 1.9 * rule)
+    answer = look_at(page, images, tmp_path, thresholds)
+    assert not answer["faults"]
     for image, people in zip(images, answer["people"], strict=True):
         expected = predictor.predict(np.ascontiguousarray(image))
         assert len(people) == len(expected)
         found = np.array([person["keypoints"] for person in people]).reshape(-1, 17, 3)
         assert np.median(np.abs(found[..., :2] - expected.keypoints)) < 0.1
     assert answer["drawing"].shape == images[-1].shape
+    assert answer["status"].startswith(f"{len(people)} people")
+    counts = []
+    for value, moved in zip(thresholds, answer["moved"], strict=True):
+        grouping = {**predictor.description.rules["grouping"], "tag_threshold": value}
+        description = with_rules(predictor.description, grouping=grouping)
+        expected = Predictor(exported.path, predictor.engine, description=description).predict(images[-1])
+        counts.append(len(expected))
+        assert len(moved["people"]) == len(expected)
+        assert moved["status"] == f"{len(expected)} people, tag threshold {value:.2f}"
+    assert len(set(counts)) > 1

@@ -20,11 +20,14 @@ async function start() {
   ort.env.wasm.wasmBinary = bytesOf("wasm").buffer;
   session = await ort.InferenceSession.create(bytesOf("model"), { executionProviders: ["wasm"] });
   description.skeleton.keypoints.forEach((name, k) => channel.add(new Option(name, k)));
-  threshold.value = description.rules.grouping.tag_threshold;
+  const wanted = description.rules.grouping.tag_threshold;
+  threshold.max = Math.max(5, 2 * wanted);
+  threshold.value = wanted;
   status.textContent = "Choose a picture, or start the camera.";
   return ort;
 }
 const ready = start();
+ready.catch((error) => (status.textContent = `the network cannot be started: ${error.message}`));
 
 /** People in the pixels of an ImageData, with the maps that they were read from. */
 async function predict(image) {
@@ -87,7 +90,7 @@ function draw() {
     }
     for (const [x, y, score] of person.keypoints) if (score >= 0.1) pen.fillRect(x - 2, y - 2, 4, 4);
   });
-  status.textContent = `${people.length} people, tag threshold ${threshold.value}`;
+  status.textContent = `${people.length} people, tag threshold ${Number(threshold.value).toFixed(2)}`;
 }
 
 /** Look at a picture and draw it. */
@@ -128,7 +131,12 @@ document.getElementById("camera").addEventListener("click", async () => {
   }
   await video.play();
   const next = async () => {
-    await show(pixelsOf(video, video.videoWidth, video.videoHeight));
+    try {
+      await show(pixelsOf(video, video.videoWidth, video.videoHeight));
+    } catch (error) {
+      status.textContent = `the picture of the camera cannot be shown: ${error.message}`;
+      return;
+    }
     requestAnimationFrame(next);
   };
   next();
