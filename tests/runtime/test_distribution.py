@@ -50,6 +50,18 @@ def test_the_modules_packaged_are_those_of_the_repository(wheel):
             assert file.read(name) == (ROOT / name).read_bytes()
 
 
+def test_importing_it_imports_no_engine_and_nothing_that_is_used_later_if_at_all(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(tmp_path)
+    run = python(
+        "import sys; before = set(sys.modules); import aemm_runtime;"
+        "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before} - sys.stdlib_module_names))",
+        cwd=tmp_path,
+    )
+    assert run.returncode == 0, run.stderr
+    assert set(run.stdout.split()) == {"aemm", "aemm_runtime", "cv2", "numpy"}
+
+
 @pytest.mark.slow
 def test_a_model_runs_where_there_is_no_torch(wheel, tmp_path):
     """Installs NumPy, SciPy, OpenCV and ONNX Runtime from the package index."""
