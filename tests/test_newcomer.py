@@ -1,19 +1,24 @@
 """The changes a newcomer would make: each is one file outside the package, or none."""
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.hooks import Hook
 from torch import nn
 
 from aemm.datasets import collate
 from aemm.engine import build_runner, load_config
-from aemm.registry import DATASETS, METRICS, MODELS
-from aemm.structures import Batch, Instances, Targets
+from aemm.records import DatasetInfo
+from aemm.registry import DATASETS, METRICS, MODELS, TRANSFORMS
+from aemm.skeletons import build_skeleton
+from aemm.structures import Batch, Instances, Sample, Targets, Truth
 from tests.end_to_end import write_config
+from tests.engine.small_runs import small_runner, weights
 from tests.pairs import measured
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "docs/examples"
@@ -163,6 +168,83 @@ def test_a_data_set_of_a_new_format_is_one_file_and_coco_metric_measures_it(exam
         found = Instances(sample.image_id, (40, 60), scores[:, 0], None, sample.keypoints, scores)
         pairs.append((sample.truth, found))
     assert measured(METRICS.build(dict(type="CocoMetric")), tested.metainfo, pairs)["coco/AP"] == pytest.approx(1)
+
+
+def test_a_backbone_is_one_file_and_the_head_is_built_to_it(example):
+    example("plain_net")
+    model = model_of(backbone=dict(type="PlainNet", width=7, depth=1), head=dict(type="AEHead", num_heatmaps=3))
+    losses = model(batch_of(), mode="loss")
+    losses["loss_heatmap"].backward()
+    assert model.head.convs[0].in_channels == 7
+    assert all(p.grad is not None for p in model.backbone.parameters())
+    with torch.no_grad():
+        assert len(model.eval().predict(batch_of())) == 2
+
+
+def test_a_loss_is_one_file(example):
+    example("peak_loss")
+    loss = MODELS.build(dict(type="PeakLoss", peak=5.0))
+    target = torch.tensor([[[[0.0, 1.0, 0.5]]]])
+    weight = torch.tensor([[[1.0, 1.0, 0.0]]])
+    value = loss(torch.zeros(1, 1, 1, 3), target, weight)["loss_heatmap"]
+    assert value == pytest.approx(5.0 / 3)  # the peak alone: it weighs 5, and the mean goes over all cells
+    model = model_of(head=dict(type="AEHead", num_heatmaps=3, project=False, heatmap_loss=dict(type="PeakLoss")))
+    assert model(batch_of(), mode="loss")["loss_heatmap"] > 0
+
+
+def test_a_transform_is_one_file_and_draws_from_the_sample(example):
+    example("random_gray")
+    image = np.random.default_rng(0).integers(0, 255, (4, 5, 3)).astype(np.uint8)
+    always, never, now_and_then = (
+        TRANSFORMS.build(dict(type="RandomGray", probability=probability)) for probability in (1.0, 0.0, 0.5)
+    )
+    sample = Sample(image, 0, (4, 5))
+    gray = always(sample).image
+    assert gray.dtype == np.uint8
+    assert (gray == gray[..., :1]).all()
+    np.testing.assert_allclose(gray[..., 0], image.mean(2), atol=0.5)
+    assert never(sample) is sample
+
+    def draws(seed):
+        rng = np.random.default_rng(seed)
+        return [now_and_then(replace(sample, rng=rng)).image is image for _ in range(20)]
+
+    assert draws(1) == draws(1)
+    assert 0 < sum(draws(1)) < 20
+
+
+def test_a_metric_is_one_file(example):
+    example("count_metric")
+    info = DatasetInfo("drawn", build_skeleton(SKELETON))
+    visible = np.array([[2, 2, 0], [1, 0, 0], [0, 0, 0]])  # the third is not annotated
+    pairs = []
+    for image_id, scores in enumerate(([0.9, 0.8, 0.1], [0.9], [])):
+        truth = Truth(image_id, (40, 60), keypoints=np.zeros((3, 3, 2), np.float32), visible=visible)
+        points = np.zeros((len(scores), 3, 2))
+        pairs.append((truth, Instances(image_id, (40, 60), np.array(scores), None, points, points[..., 0])))
+    assert measured(METRICS.build(dict(type="CountMetric")), info, pairs) == {"count/error": 1.0}
+
+
+def test_a_hook_is_one_file(example, tmp_path):
+    example("rest_backbone")
+    layers = dict(model__head__project=True, model__backbone__out_channels=8, model__backbone__tag_std=None)
+    runner = small_runner(tmp_path, custom_hooks=[dict(type="RestBackbone", epochs=1)], **layers)
+    before = weights(runner)
+    seen = {}
+
+    class Watch(Hook):
+        def after_train_epoch(self, runner):
+            seen[runner.epoch] = weights(runner)
+
+    runner.register_hook(Watch())
+    runner.train()
+
+    def moved(one, two, name):
+        return any(not torch.equal(one[key], two[key]) for key in one if key.startswith(name) and "weight" in key)
+
+    assert not moved(before, seen[0], "backbone.")
+    assert moved(before, seen[0], "head.")
+    assert moved(seen[0], seen[1], "backbone.")
 
 
 def test_a_second_metric_in_validation_takes_no_file(tmp_path):
