@@ -81,16 +81,13 @@ def _instances(heatmaps: np.ndarray, groups: PixelGroups, rules: MaskRules, plac
     order = np.argsort(-scores, kind="stable")
     masks: list[Mask] = []
     kept: list[int] = []
-    canvas = np.zeros(size, np.uint8, order="F")
     for row in order.tolist():
         if len(kept) == rules.max_instances:
             break
-        area, top, left = _mask(heatmaps[labels[row]], owner[labels[row]] == row, rules.threshold, place)
-        if area.sum() < rules.min_area:
+        area, first = _mask(heatmaps[labels[row]], owner[labels[row]] == row, rules.threshold, place)
+        if np.count_nonzero(area) < rules.min_area:
             continue
-        canvas[:] = 0
-        canvas[top : top + area.shape[0], left : left + area.shape[1]] = area
-        masks.append(encode_mask(canvas))
+        masks.append(encode_mask(area, first, size))
         kept.append(row)
     return Instances(
         image_id=place.image_id,
@@ -102,7 +99,7 @@ def _instances(heatmaps: np.ndarray, groups: PixelGroups, rules: MaskRules, plac
     )
 
 
-def _mask(heatmap: np.ndarray, cells: np.ndarray, threshold: float, place: Place) -> tuple[np.ndarray, int, int]:
+def _mask(heatmap: np.ndarray, cells: np.ndarray, threshold: float, place: Place) -> tuple[np.ndarray, tuple[int, int]]:
     """One instance between its cells: where the heatmap, interpolated, is above the threshold and mostly its own.
 
     Args:
@@ -118,15 +115,17 @@ def _mask(heatmap: np.ndarray, cells: np.ndarray, threshold: float, place: Place
     down, across = np.flatnonzero(cells.any(1)), np.flatnonzero(cells.any(0))
     low = np.maximum([across[0] - 2, down[0] - 2], 0)
     high = np.minimum([across[-1] + 3, down[-1] + 3], cells.shape[::-1])  # a border for the interpolation
-    box = np.s_[low[1] : high[1], low[0] : high[0]]
-    pair = np.stack([heatmap[box], heatmap[box] * cells[box]], axis=2)
-    pair = np.pad(pair, ((1, 1), (1, 1), (0, 0)), mode="edge")  # so that the map's border is no slope to 0
+    # the outer cells twice, so that the map's border is no slope to 0
+    columns, rows = (np.arange(a - 1, b + 1).clip(a, b - 1) for a, b in zip(low, high, strict=True))
+    heat = heatmap[rows[:, None], columns]
+    pair = np.stack([heat, heat * cells[rows[:, None], columns]], axis=2)
     corners = np.array([low, high, (low[0], high[1]), (high[0], low[1])], float)
     reach = apply_warp(corners, warp)
     first = np.clip(np.floor(reach.min(0)), 0, size[::-1]).astype(int)
     last = np.clip(np.ceil(reach.max(0)), 0, size[::-1]).astype(int)
     if (first >= last).any():
-        return np.zeros((0, 0), bool), 0, 0
+        return np.zeros((0, 0), bool), (0, 0)
     local = translation(-first[0], -first[1]) @ warp @ translation(low[0] - 1, low[1] - 1)
     shown = warp_image(pair, local, (int(last[1] - first[1]), int(last[0] - first[0])))
-    return (shown[..., 0] > threshold) & (shown[..., 1] >= 0.5 * shown[..., 0]), int(first[1]), int(first[0])
+    area = (shown[..., 0] > threshold) & (shown[..., 1] >= 0.5 * shown[..., 0])
+    return area, (int(first[1]), int(first[0]))

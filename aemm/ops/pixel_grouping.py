@@ -15,6 +15,8 @@ import numpy as np
 from aemm.ops.subpixel import Array, library_of
 
 _MAX_BINS = 2048  # the density of all bins at all bins is U x U; more bins make way for wider ones
+_ROWS = 64  # of that table made at a time
+_ROWS_AHEAD = 16  # of the densest bins, compared with all; most others are near one of these
 
 
 class Bins(NamedTuple):
@@ -58,9 +60,8 @@ def histogram(tags: Array, width: float) -> Bins:
         place = (tags - library.amin(tags, 0)) // width  # (M, L), whole numbers
         sides = [int(side) + 1 for side in library.amax(place, 0).tolist()]
         if math.prod(sides) < 2**62:  # else the bins' numbers overflow
-            number = _whole(place[:, 0])
-            for axis, side in enumerate(sides[1:], 1):
-                number = number * side + _whole(place[:, axis])
+            steps = [math.prod(sides[axis + 1 :]) for axis in range(len(sides))]
+            number = (_whole(place) * library.asarray(steps)).sum(1)
             numbers, of_pixel, count = library.unique(number, return_inverse=True, return_counts=True)
             if len(numbers) <= _MAX_BINS:
                 break
@@ -80,13 +81,43 @@ def find_modes(tags: Array, radius: float, bandwidth: float) -> Array:
         ``(N, L)`` modes, the densest first. With L = 1 this is a histogram with 1-D suppression.
     """
     bins = histogram(tags, bandwidth / 2)
-    library = library_of(tags)
-    apart = _apart(bins.mean, bins.mean)  # (U, U)
-    density = library.exp(apart**2 / (-2 * bandwidth**2)) @ bins.pixels
-    rank = _order(_order(-density))  # equal densities: the first bin wins
-    best = library.amin(library.where(apart <= radius, rank, len(rank)), 1)
-    is_mode = best == rank
-    return bins.mean[is_mode][_order(rank[is_mode])]
+    best_first = bins.mean[_order(-_densities(bins, bandwidth))]  # equal densities: the first bin wins
+    return best_first[_leading(best_first, radius)]
+
+
+def _densities(bins: Bins, bandwidth: float) -> Array:
+    """Pixels at and around each bin ``(U,)``, weighted by a Gaussian of their distance.
+
+    Of the table of all bins and all bins the upper half alone is made, some rows at a time, which stay in the cache.
+    """
+    library = library_of(bins.mean)
+    places = _double(bins.mean - bins.mean.mean(0)) / (2**0.5 * bandwidth)
+    lengths = (places * places).sum(1)
+    ones = library.ones_like(lengths)
+    left = library.concatenate([2 * places, -lengths[:, None], -ones[:, None]], 1)
+    right = library.concatenate([places, ones[:, None], lengths[:, None]], 1)  # left @ right.T = -distances squared
+    density = library.zeros_like(bins.pixels)
+    for start in range(0, len(places), _ROWS):
+        rows = slice(start, start + _ROWS)
+        weight = _like(left[rows] @ right[start:].T, bins.pixels)
+        library.exp(weight, out=weight)
+        density[rows] += weight @ bins.pixels[start:]
+        density[start + _ROWS :] += bins.pixels[rows] @ weight[:, _ROWS:]
+    return density
+
+
+def _leading(places: Array, radius: float) -> Array:
+    """Which of ``(U, L)`` places, the best first, have no better one within the radius: ``(N,) int64``, ascending."""
+    library = library_of(places)
+    left = library.arange(len(places))
+    leading = [left[:0]]
+    while len(left):
+        chunk = left[:_ROWS_AHEAD]
+        near = _apart(places[chunk], places) <= radius
+        leading.append(chunk[_whole(near).argmax(1) == chunk])  # the first of those near is the place itself
+        left = left[len(chunk) :]
+        left = left[~near[:, left].any(0)]
+    return library.concatenate(leading)
 
 
 def nearest_mode(tags: Array, modes: Array) -> Array:
@@ -162,27 +193,39 @@ def group_pixels(
             f"got {tuple(tags.shape)}"
         )
     library = library_of(heatmaps)
-    owner = library.full(heatmaps.shape, -1, dtype=library.int64)
-    inside = heatmaps > threshold
+    area = heatmaps.shape[1] * heatmaps.shape[2]
+    at = _true_places(heatmaps.reshape(-1) > threshold)  # (cells,) flat into the heatmaps, so class by class
+    label, cell = at // area, at % area
+    plane = label if tags.shape[0] > 1 else 0 * label
+    own = tags[plane, :, cell // heatmaps.shape[2], cell % heatmaps.shape[2]]  # (cells, L)
+    group = library.full(at.shape, -1, dtype=library.int64)
     labels: list[int] = []
-    for label, cells_inside in enumerate(inside.reshape(channels, -1).sum(1).tolist()):
-        if cells_inside < min_cells:
-            continue
-        plane = tags[label if tags.shape[0] > 1 else 0]
-        own = plane.reshape(plane.shape[0], -1).T[inside[label].reshape(-1)]  # (M, L)
-        group, count = group_tags(own, radius, bandwidth, min_cells)
-        owner[label][inside[label]] = library.where(group >= 0, group + len(labels), group)
-        labels += [label] * count
-    count = len(labels)
-    cells = owner >= 0
-    rows = owner[cells]
-    every = library.broadcast_to(tags, (channels, *tags.shape[1:]))
-    spread = library.stack([every[:, axis][cells] for axis in range(tags.shape[1])], 1)  # (cells, L)
+    start = 0
+    for of_class, cells in enumerate(library.bincount(label, minlength=channels).tolist()):
+        end = start + cells
+        if cells >= min_cells:
+            found, count = group_tags(own[start:end], radius, bandwidth, min_cells)
+            group[start:end] = library.where(found >= 0, found + len(labels), found)
+            labels += [of_class] * count
+        start = end
+    owner = library.full((channels * area,), -1, dtype=library.int64)
+    owner[at] = group
+    taken = group >= 0
+    rows, count = group[taken], len(labels)
     size = library.bincount(rows, minlength=count).clip(1, None)
-    heat = _sums(rows, heatmaps[cells][:, None], count)[:, 0] / size
-    return PixelGroups(
-        owner, library.asarray(labels, dtype=library.int64), _sums(rows, spread, count) / size[:, None], heat
-    )
+    heat = _sums(rows, heatmaps.reshape(-1)[at[taken]][:, None], count)[:, 0] / size
+    mean = _sums(rows, own[taken], count) / size[:, None]
+    return PixelGroups(owner.reshape(heatmaps.shape), library.asarray(labels, dtype=library.int64), mean, heat)
+
+
+def _true_places(values: Array) -> Array:
+    """Where ``(M,) bool`` are true."""
+    return np.flatnonzero(values) if isinstance(values, np.ndarray) else values.nonzero()[:, 0]
+
+
+def _double(values: Array) -> Array:
+    """Values in float64."""
+    return values.astype(np.float64) if isinstance(values, np.ndarray) else values.double()
 
 
 def _whole(values: Array) -> Array:

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from pycocotools import mask as rle
 
 from aemm.ops.masks import (
     decode_masks,
+    encode_mask,
     encode_masks,
     mask_areas,
     mask_iou,
@@ -23,6 +25,28 @@ def test_run_lengths_keep_every_pixel():
     assert mask_areas(encoded).tolist() == masks.sum((1, 2)).tolist()
     assert decode_masks([], (4, 5)).shape == (0, 4, 5)
     assert isinstance(encoded[0]["counts"], str)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_a_part_is_written_as_the_image_it_lies_in(share):
+    rng = np.random.default_rng(0)
+    places = [
+        (0, 0, 9, 7),
+        (0, 2, 9, 3),
+        (0, 2, 9, 5),
+        (3, 0, 6, 7),
+        (2, 1, 4, 3),
+        (8, 6, 1, 1),
+        (0, 3, 4, 2),
+        (5, 5, 0, 0),
+    ]
+    for top, left, height, width in places:
+        part = rng.random((height, width)) < share
+        image = np.zeros((9, 7), np.uint8)
+        image[top : top + height, left : left + width] = part
+        expected = rle.encode(np.asfortranarray(image))["counts"].decode()
+        assert encode_mask(part, (top, left), (9, 7)) == {"size": [9, 7], "counts": expected}
+        assert encode_mask(image)["counts"] == expected
 
 
 def test_iou_equals_that_of_the_pixels_and_no_masks_give_an_empty_side():

@@ -24,6 +24,20 @@ def test_modes_lie_where_the_tags_gather_densest_first(dims):
     torch.testing.assert_close(modes, centers[[0, 2, 1]], atol=0.25, rtol=0)
 
 
+@pytest.mark.parametrize(("count", "dims", "spread"), [(5000, 1, 5.0), (500, 8, 0.2), (300, 3, 0.7), (1, 2, 1.0)])
+def test_modes_are_the_bins_without_a_denser_one_near(count, dims, spread):
+    """By a table of all bins and all bins, far from 0 and larger than what is made at a time."""
+    tags = 60 + spread * torch.randn(count, dims, generator=torch.Generator().manual_seed(count))
+    bins = histogram(tags, 0.15)
+    apart = torch.cdist(bins.mean.double(), bins.mean.double())
+    density = torch.exp(apart.square() / (-2 * 0.3**2)) @ bins.pixels.double()
+    beaten = (apart <= 1.0) & (density[None] > density[:, None] * (1 + 1e-6))
+    modes = ~beaten.any(1)
+    expected = bins.mean[modes][density[modes].argsort(descending=True)]
+    assert torch.equal(find_modes(tags, 1.0, 0.3), expected)
+    np.testing.assert_allclose(find_modes(tags.numpy(), 1.0, 0.3), expected, rtol=1e-6)
+
+
 def test_modes_are_never_nearer_than_the_radius():
     tags = torch.linspace(0, 20, 4000)[:, None]
     for radius in (0.5, 1.0, 3.0):
@@ -90,6 +104,18 @@ def test_cells_are_grouped_class_by_class():
     assert (groups.owner[0, 2:6, 1:5].unique().numel(), groups.owner[0, 2:6, 5:9].unique().numel()) == (1, 1)
     assert torch.equal(groups.owner >= 0, heat > 0.5)
     assert (groups.owner[1, 4:9, 4:7] == 2).all()
+
+
+def test_arrays_and_tensors_are_grouped_alike():
+    heat, tags = _scene()
+    noisy = tags.repeat(1, 3, 1, 1) + 0.1 * torch.randn(2, 3, 10, 12, generator=torch.Generator().manual_seed(0))
+    for maps in (noisy, noisy[:1]):
+        tensors, arrays = group_pixels(heat, maps), group_pixels(heat.numpy(), maps.numpy())
+        assert len(arrays.labels) > 2
+        np.testing.assert_array_equal(arrays.owner, tensors.owner)
+        np.testing.assert_array_equal(arrays.labels, tensors.labels)
+        np.testing.assert_allclose(arrays.tags, tensors.tags, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(arrays.scores, tensors.scores, rtol=1e-5)
 
 
 def test_one_shared_tag_map_serves_all_classes():
