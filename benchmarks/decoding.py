@@ -1,25 +1,31 @@
 """Time of a whole PoseDecoder call, beside a straightforward loop version that gives the same people.
 
 Run ``python benchmarks/decoding.py``. The scenes are like a network's output: blobs of a few cells, a little noise,
-one keypoint in seven missing, stray peaks with random tags, smooth tag maps with noise.
+one keypoint in seven missing, stray peaks with random tags, smooth tag maps with noise. Where mmpose is there, its
+codec decodes the same maps in turn, by all published styles.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
-from timing import median_ms, print_table, read_ms
+from timing import median_ms, paired_ms, peer, print_table, read_ms
 
 from aemm.models.decoders import PoseDecoder
 from aemm.ops.heatmap import draw_gaussians
+from aemm.skeletons import SKELETONS
 from aemm.structures import Batch, Instances, Maps
 
 KEYPOINTS = 17
+TIES = dict(assignment_tie="munkres", equal_tags="overwrite")
+AUTHORS = dict(window=3, distance="rms", stop_when_full=True, filled_score="one", filled_border="authors")
+STYLES = {"default": {}, "higherhrnet": TIES, "newell": TIES | AUTHORS}
 
 
 def scene(people: int, size: int, tag_dims: int = 2, seed: int = 0) -> tuple[Maps, Batch]:
@@ -120,6 +126,30 @@ def _finish(
     return Instances(0, batch.image_sizes[0], total[rows], keypoints=points, keypoint_scores=scores)
 
 
+def against_mmpose() -> None:
+    """Time every style against mmpose's codec."""
+    codecs = peer("mmpose.codecs")
+    rows = []
+    for people in (5, 30):
+        maps, batch = scene(people, 128)
+        theirs = None
+        if codecs is not None:
+            size = dict(input_size=(512, 512), heatmap_size=(128, 128))
+            order = list(SKELETONS["coco"].grouping_order)
+            codec = codecs.AssociativeEmbedding(**size, decode_keypoint_order=order, decode_max_instances=30)
+            tags = maps.need_tags().transpose(1, 2).flatten(1, 2).contiguous()
+            theirs = functools.partial(codec.batch_decode, maps.heatmaps, tags)
+        for style, settings in STYLES.items():
+            ours = functools.partial(PoseDecoder("coco", **settings), maps, batch)
+            if theirs is None:
+                cells = [f"{median_ms(ours):.2f}", "", ""]
+            else:
+                own, other, ratio = paired_ms(ours, theirs)
+                cells = [f"{own:.2f}", f"{other:.1f}", f"{ratio:.1f}"]
+            rows.append([f"{style}, {people} people", *cells])
+    print_table("17x128x128, L = 2, filling on", ["style", "aemm, ms", "mmpose, ms", "mmpose / aemm"], rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2, help="CPU threads of PyTorch and OpenCV")
@@ -142,6 +172,8 @@ def main() -> None:
             rows.append([*cells, f"{loops:.1f}", f"{loops / ours:.0f}x", str(len(found)), str(filled)])
     header = ["scene", "median ms", "MB read", "ms to read them", "loops ms", "ratio", "instances", "keypoints"]
     print_table("PoseDecoder, L = 2, filling on", header, rows)
+    print()
+    against_mmpose()
 
 
 if __name__ == "__main__":

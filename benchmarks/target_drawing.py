@@ -1,6 +1,6 @@
 """Time of drawing the heatmaps of pose targets, beside a straightforward loop version that gives the same maps.
 
-Run ``python benchmarks/target_drawing.py``.
+Run ``python benchmarks/target_drawing.py``. Where mmpose is there, its codec makes targets of the same people in turn.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import argparse
 
 import numpy as np
 import torch
-from timing import median_ms, print_table, read_ms
+from timing import median_ms, paired_ms, peer, print_table, read_ms
 
 from aemm.datasets.transforms.pose_targets import PoseTargets
 from aemm.ops.heatmap import draw_gaussians
@@ -29,6 +29,19 @@ def draw_by_loops(points: np.ndarray, size: int, sigma: float) -> np.ndarray:
             gauss[(abs(x - px) > reach) | (abs(y - py) > reach)] = 0
             np.maximum(heatmap, gauss, out=heatmap)
     return maps
+
+
+def mmpose_times(transform: PoseTargets, sample: Sample, sigma: float) -> list[str]:
+    """Milliseconds of mmpose's codec for a sample, and how many times those of the transform they are."""
+    codecs = peer("mmpose.codecs")
+    if codecs is None:
+        return ["", ""]
+    keypoints, visible = sample.need_keypoints()
+    side = sample.image.shape[0]
+    codec = codecs.AssociativeEmbedding((side, side), (side // 4, side // 4), sigma)
+    seen = visible.astype(np.float32)
+    _, theirs, ratio = paired_ms(lambda: transform(sample), lambda: codec.encode(keypoints, seen))
+    return [f"{theirs:.2f}", f"{ratio:.1f}"]
 
 
 def main() -> None:
@@ -52,8 +65,10 @@ def main() -> None:
         least = KEYPOINTS * size * size * 4 / 2**20
         name = f"17x{size}x{size}, {people} people"
         times = [f"{draw:.2f}", f"{whole:.2f}", f"{least:.1f}", f"{read_ms(least):.2f}", f"{cells / 1e3:.0f}k"]
-        rows.append([name, *times, f"{loops:.1f}", f"{loops / draw:.0f}x"])
+        theirs = mmpose_times(transform, sample, sigma)
+        rows.append([name, *times, f"{loops:.1f}", f"{loops / draw:.0f}x", *theirs])
     header = ["targets", "maps ms", "PoseTargets ms", "MB", "ms to read them", "cells drawn", "loops ms", "ratio"]
+    header += ["mmpose ms", "mmpose / PoseTargets"]
     print_table("Pose targets", header, rows)
 
 

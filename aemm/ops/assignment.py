@@ -34,17 +34,21 @@ def assign(cost: np.ndarray) -> np.ndarray:
     """
     cost = np.asarray(cost, float)
     rows, columns = cost.shape
-    row_price, column_price = cost.min(1, initial=np.inf), np.zeros(columns)
+    first = cost.argmin(1) if cost.size else np.zeros(rows, np.int64)
+    if len(set(first.tolist())) == rows:  # nobody is in anybody's way
+        return first
+    row_price, column_price = cost.min(1), np.zeros(columns)
+    held: dict[int, int] = {}  # column -> row that has it
+    served: set[int] = set()
+    for row, column in zip(*(side.tolist() for side in np.nonzero(cost == row_price[:, None])), strict=True):
+        if row not in served and column not in held:
+            held[column] = row
+            served.add(row)
     owner = np.full(columns, -1)  # row that has each column
-    left_over = []
-    for row, cheapest in enumerate(cost == row_price[:, None]):
-        free = np.flatnonzero(cheapest & (owner < 0))
-        if len(free):
-            owner[free[0]] = row
-        else:
-            left_over.append(row)
-    for row in left_over:
-        _fit_in(row, cost, row_price, column_price, owner)
+    owner[list(held)] = list(held.values())
+    for row in range(rows):
+        if row not in served:
+            _fit_in(row, cost, row_price, column_price, owner)
     taken = np.flatnonzero(owner >= 0)
     result = np.empty(rows, np.int64)
     result[owner[taken]] = taken

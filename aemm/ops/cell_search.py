@@ -104,7 +104,7 @@ class _Lookup:
             block = part.argmax(1)
             worth = part[np.arange(len(rows)), block] >= self.best[rows]
             rows, block = rows[worth], block[worth]
-            self._open(rows, block)
+            self._keep(rows, *self._best_of(rows, block))
             bound[rows, block] = -np.inf
         part = bound[rows]
         left = np.flatnonzero(part >= self.best[rows, None])  # far faster than nonzero
@@ -113,7 +113,7 @@ class _Lookup:
         ahead = (most > self.best[rows]) | (self._first_cell(block) < self.index[rows])  # the first cell wins a tie
         rows, block = rows[ahead], block[ahead]
         for start in range(0, len(rows), _BLOCKS_AT_ONCE):
-            self._open(rows[start : start + _BLOCKS_AT_ONCE], block[start : start + _BLOCKS_AT_ONCE])
+            self._open_all(rows[start : start + _BLOCKS_AT_ONCE], block[start : start + _BLOCKS_AT_ONCE])
         return self.index
 
     def _bounds(self) -> np.ndarray:
@@ -141,10 +141,8 @@ class _Lookup:
         most = value.max(1)
         self._keep(rows, most, np.where(value == most[:, None], cells, self.area).min(1))
 
-    def _open(self, rows: np.ndarray, block: np.ndarray) -> None:
-        """Look at all cells of one block for each entry of ``rows``, which may come several times in a row."""
-        if not len(rows):
-            return
+    def _best_of(self, rows: np.ndarray, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The best value in one block for each entry of ``rows``, and the first cell that has it."""
         strip = (block // self.across * (_SIDE * self.across) + block % self.across)[:, None]
         strip = strip + np.arange(_SIDE) * self.across  # (entries, side), each strip a row of the block's cells
         strips, plane = self.area // _SIDE, self.plane[rows, None] * self.tags.shape[1]
@@ -155,10 +153,13 @@ class _Lookup:
             gaps.append(gap)
         heat = self.heat.reshape(-1, _SIDE).take(strip + self.channel[rows, None] * strips, axis=0)
         heat -= _rounded_distance(gaps)
-        heat = heat.reshape(len(rows), -1)
+        heat = heat.reshape(len(rows), _SIDE**2)
         top = heat.argmax(1)
-        value = heat[np.arange(len(rows)), top]
-        cell = self._first_cell(block) + top // _SIDE * self.width + top % _SIDE
+        return heat[np.arange(len(rows)), top], self._first_cell(block) + top // _SIDE * self.width + top % _SIDE
+
+    def _open_all(self, rows: np.ndarray, block: np.ndarray) -> None:
+        """Look at all cells of one block for each entry of ``rows``, which may come several times in a row."""
+        value, cell = self._best_of(rows, block)
         start = np.flatnonzero(np.diff(rows, prepend=-1))
         most = np.maximum.reduceat(value, start)
         cell[value < np.repeat(most, np.diff(start, append=len(rows)))] = self.area

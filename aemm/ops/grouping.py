@@ -46,16 +46,19 @@ def group_by_tags(scores: np.ndarray, tags: np.ndarray, rules: GroupingRules) ->
     if len(rules.order) != len(scores):
         raise ValueError(f"rules.order must hold the {len(scores)} keypoints that have peaks, got {len(rules.order)}")
     started = _Started(tags)
+    channel, place = np.nonzero(scores > 0)
+    ends = np.searchsorted(channel, np.arange(len(scores) + 1)).tolist()
     for k in rules.order:
-        at = np.flatnonzero(scores[k] > 0)
+        at = place[ends[k] : ends[k + 1]]
         open_rows = min(started.count, rules.max_matched)
         if not len(at) or (rules.stop_when_full and open_rows == rules.max_matched):
             continue
+        found = tags[k, at]
         row = np.full(len(at), -1)
         if open_rows:
-            gap = _distances(tags[k, at], started.reference(open_rows), rules.distance)
+            gap = _distances(found, started.reference(open_rows), rules.distance)
             row = _partners(gap, scores[k, at], rules)
-        started.hand_out(k, at, row, rules.equal_tags)
+        started.hand_out(k, at, row, found, rules.equal_tags)
     return started.pick[: started.count]
 
 
@@ -113,7 +116,7 @@ class _Started:
     def __init__(self, tags: np.ndarray) -> None:
         channels, peaks, dims = tags.shape
         rows = channels * peaks  # no more instances than peaks
-        self.tags, self.count = tags, 0
+        self.count = 0
         self.pick = np.full((rows, channels), -1, np.int64)
         self.total = np.zeros((rows, dims), np.float32)  # sums of the tags gathered
         self.members = np.zeros((rows, 1), np.float32)
@@ -123,16 +126,16 @@ class _Started:
         """Reference tags ``(rows, L)`` of the first instances."""
         return self.total[:rows] / self.members[:rows]
 
-    def hand_out(self, k: int, at: np.ndarray, row: np.ndarray, equal_tags: EqualTags) -> None:
-        """Give the peaks ``at`` of keypoint ``k`` to the instances ``row``; -1 starts one."""
-        found = self.tags[k, at]  # (peaks, L)
-        fresh = np.flatnonzero(row < 0)
-        count = self.count + len(fresh)
-        row[fresh] = np.arange(self.count, count)
-        self.started_by[row[fresh]] = found[fresh, 0]
-        if equal_tags == "overwrite" and len(np.unique(self.started_by[:count])) < count:
-            self._overwrite(k, at, row, found)
-            return
+    def hand_out(self, k: int, at: np.ndarray, row: np.ndarray, found: np.ndarray, equal_tags: EqualTags) -> None:
+        """Give the peaks ``at`` of keypoint ``k``, with tags ``(peaks, L)``, to the instances ``row``; -1 starts one."""
+        fresh = row < 0
+        count = self.count + int(np.count_nonzero(fresh))
+        if count > self.count:
+            row[fresh] = np.arange(self.count, count)
+            self.started_by[self.count : count] = found[fresh, 0]
+            if equal_tags == "overwrite" and len(set(self.started_by[:count].tolist())) < count:
+                self._overwrite(k, at, row, found)
+                return
         self.count = count
         self.pick[row, k] = at
         self.total[row] += found
@@ -170,14 +173,13 @@ def _partners(gap: np.ndarray, scores: np.ndarray, rules: GroupingRules) -> np.n
         rules: of the grouping.
     """
     peaks, instances = gap.shape
-    # any constant stands for "no partner"; the originals' one decides which of equal solutions comes out
-    cost = np.full((peaks, max(peaks, instances)), 0.0 if rules.tie == "nearest" else 1e10)
-    cost[:, :instances] = np.rint(gap) * 100 - scores[:, None]  # ×100: the score decides among equals
+    cost = np.rint(gap) * 100 - scores[:, None]  # ×100: the score decides among equals
     if rules.tie == "nearest":
-        cost[:, :instances] += _NEAREST * np.minimum(gap, rules.tag_threshold)
+        cost += _NEAREST * np.minimum(gap, rules.tag_threshold)
+    if peaks > instances:
+        # any constant stands for "no partner"; the originals' one decides which of equal solutions comes out
+        nobody = np.full((peaks, peaks - instances), 0.0 if rules.tie == "nearest" else 1e10)
+        cost = np.concatenate([cost, nobody], 1)
     partner = assign(cost) if rules.tie == "munkres" else solve(cost)[1]
-    known = np.flatnonzero(partner < instances)
-    known = known[gap[known, partner[known]] < rules.tag_threshold]
-    joined = np.full(peaks, -1)
-    joined[known] = partner[known]
-    return joined
+    reach = gap[np.arange(peaks), np.minimum(partner, instances - 1)]
+    return np.where((partner < instances) & (reach < rules.tag_threshold), partner, -1)
