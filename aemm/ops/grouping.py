@@ -127,7 +127,7 @@ class _Started:
         return self.total[:rows] / self.members[:rows]
 
     def hand_out(self, k: int, at: np.ndarray, row: np.ndarray, found: np.ndarray, equal_tags: EqualTags) -> None:
-        """Give the peaks ``at`` of keypoint ``k``, with tags ``(peaks, L)``, to the instances ``row``; -1 starts one."""
+        """Give the peaks ``at`` of keypoint ``k``, tags ``(peaks, L)``, to the instances ``row``; -1 starts one."""
         fresh = row < 0
         count = self.count + int(np.count_nonzero(fresh))
         if count > self.count:
