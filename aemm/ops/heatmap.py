@@ -8,6 +8,8 @@ M peaks per channel, ``h, w`` map cells. Map coordinates are continuous: cell ``
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from itertools import repeat
 from typing import Literal
 
 import numpy as np
@@ -87,15 +89,31 @@ def draw_gaussians(
     person, channel = np.nonzero(inside)
     first, profile = _profiles(points[person, channel], cells[person, channel], sigma, style)
 
-    length, margin = profile.shape[-1], math.ceil(3 * sigma) + 4  # no window reaches further out
-    stamps = (profile[:, 1, :, None] * profile[:, 0, None, :]).astype(np.float32)  # (points, length, length)
-    canvas = np.zeros((points.shape[1], height + 2 * margin, width + 2 * margin), np.float32)
-    windows = np.lib.stride_tricks.sliding_window_view(canvas, (length, length), axis=(1, 2), writeable=True)
-    starts = first + margin
-    for k, x, y, stamp in zip(channel.tolist(), *starts.T.tolist(), stamps, strict=True):
-        window = windows[k, y, x]
+    ends = first + profile.shape[-1]
+    whole = ((first >= 0) & (ends <= (width, height))).all(1)
+    maps = np.zeros((points.shape[1], height, width), np.float32)
+    planes = list(maps)
+    sides = (*first.T.tolist(), *ends.T.tolist(), whole.tolist())
+    for k, left, top, right, bottom, fits, stamp in zip(channel.tolist(), *sides, _stamps(profile), strict=True):
+        if fits:
+            window = planes[k][top:bottom, left:right]
+        else:
+            window = planes[k][max(top, 0) : bottom, max(left, 0) : right]
+            rows, columns = window.shape
+            stamp = stamp[max(-top, 0) :, max(-left, 0) :][:rows, :columns]
         np.maximum(window, stamp, out=window)
-    return np.ascontiguousarray(canvas[:, margin : margin + height, margin : margin + width])
+    return maps
+
+
+def _stamps(profile: np.ndarray) -> Iterable[np.ndarray]:
+    """The Gaussian ``(length, length) float32`` of each point; one for all of them where they are equal.
+
+    Args:
+        profile: ``(points, 2, length)`` along x and y.
+    """
+    if len(profile) and (profile == profile[0]).all():
+        return repeat(np.outer(profile[0, 1], profile[0, 0]).astype(np.float32), len(profile))
+    return (profile[:, 1, :, None] * profile[:, 0, None, :]).astype(np.float32)
 
 
 def _profiles(points: np.ndarray, cells: np.ndarray, sigma: float, style: TargetStyle) -> tuple[np.ndarray, np.ndarray]:
