@@ -134,8 +134,8 @@ class Truth(Record):
                 raise ValueError(f"{where}: masks must be of size {list(self.image_size)}, got {mask['size']}")
 
     def __len__(self) -> int:
-        """Number of instances."""
-        return max((len(value) for name in _OF_TRUTH if (value := getattr(self, name)) is not None), default=0)
+        """Number of instances, of which every field that is known speaks."""
+        return next((len(value) for name in _OF_TRUTH if (value := getattr(self, name)) is not None), 0)
 
     @property
     def withheld(self) -> bool:
@@ -304,10 +304,12 @@ def coco_points(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
         keypoints: ``(N, K, 2)``.
         scores: ``(N, K)``; 0 = absent.
     """
-    present = (scores > 0)[..., None]
-    middle = (keypoints * present).sum(1) / np.maximum(present.sum(1), 1)  # (N, 2)
-    places = np.where(present, keypoints, middle[:, None])
-    rows = np.concatenate([places, scores[..., None]], axis=2).astype(float)
+    rows = np.concatenate([keypoints, scores[..., None]], axis=2).astype(float)
+    lacking = np.flatnonzero(~(scores > 0).all(1))
+    if len(lacking):
+        present = (scores[lacking] > 0)[..., None]
+        middle = (keypoints[lacking] * present).sum(1) / np.maximum(present.sum(1), 1)
+        rows[lacking, :, :2] = np.where(present, keypoints[lacking], middle[:, None])
     return rows.reshape(len(scores), 3 * scores.shape[1])
 
 

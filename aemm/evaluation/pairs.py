@@ -9,6 +9,7 @@ from typing import ClassVar
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
+from aemm.ops.collector import collector_off
 from aemm.records import DatasetInfo, Instances, Truth
 from aemm.structures import Batch
 
@@ -101,6 +102,15 @@ class PairMetric(BaseMetric):
     def check(self, truth: Truth, found: Instances) -> None:
         """Raise ``ValueError`` where a pair cannot be measured."""
         raise NotImplementedError
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """The figures of all images seen, by their full names; evaluators make an object of every instance.
+
+        Args:
+            size: of the data set, beyond which several processes have seen images twice.
+        """
+        with collector_off():
+            return super().evaluate(size)
 
     def measure(self, pairs: Sequence[Pair]) -> dict[str, float]:
         """Figures of pairs of different images, and a table in the log."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import mmengine.fileio as fileio
 
-from aemm.formats.packed import collector_off
+from aemm.ops.collector import collector_off
 
 _SHOWN = 20
 One = TypeVar("One")

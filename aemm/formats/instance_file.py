@@ -16,9 +16,10 @@ from aemm.formats.coco_checks import instance_faults
 from aemm.formats.files import AnnotationError, read_each, read_json
 from aemm.formats.listed import LISTS, AnnotationFile, AnnotationSource, Listed, Tally, same_everywhere
 from aemm.formats.notices import Notice, all_crowds, joined, twice_annotated
-from aemm.formats.packed import PackedValues, collector_off, numbers, return_freed_memory
+from aemm.formats.packed import PackedValues, numbers, return_freed_memory
 from aemm.formats.segmentation import region_mask
 from aemm.formats.values import identifier
+from aemm.ops.collector import collector_off
 from aemm.ops.masks import mask_areas
 from aemm.records import DatasetInfo, ImageId, Mask, Truth
 

@@ -21,9 +21,10 @@ from aemm.formats.coco_checks import image_faults, keypoint_faults
 from aemm.formats.files import AnnotationError, read_each, read_json
 from aemm.formats.listed import LISTS, AnnotationFile, AnnotationSource, Listed, Tally
 from aemm.formats.notices import Notice, all_crowds, joined, keypoint_notices, twice_annotated
-from aemm.formats.packed import PackedValues, collector_off, numbers, return_freed_memory
+from aemm.formats.packed import PackedValues, numbers, return_freed_memory
 from aemm.formats.segmentation import region_mask
 from aemm.ops.boxes import head_sizes
+from aemm.ops.collector import collector_off
 from aemm.ops.masks import decode_union
 from aemm.records import DatasetInfo, ImageId, Truth
 from aemm.skeletons import Skeleton

@@ -7,15 +7,13 @@ Processes that are not forked but started anew map the arrays of the first one f
 from __future__ import annotations
 
 import ctypes
-import gc
 import marshal
 import os
 import struct
 import sys
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from multiprocessing.context import get_spawning_popen
 from pathlib import Path
@@ -25,18 +23,6 @@ import numpy as np
 
 _LEAST = 2**16  # bytes of an array that is worth a file
 _FORMAT = 2  # of marshal; later ones write equal values differently
-
-
-@contextmanager
-def collector_off() -> Iterator[None]:
-    """Without Python's search for cycles, which walks through all of a large file each time that it grows by a part."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def return_freed_memory() -> None:

@@ -1,3 +1,4 @@
+import gc
 import importlib.util
 import json
 import logging
@@ -261,3 +262,12 @@ def test_people_of_all_images_are_listed_as_each_image_lists_them():
             assert row["num_keypoints"] == (truth.visible[n] > 0).sum()
         for n, row in enumerate(own):
             assert list(row["keypoints"]) == found.keypoint_rows()[n]
+
+
+def test_the_search_for_cycles_goes_on_after_an_evaluation(monkeypatch):
+    seen = []
+    metric = CocoMetric()
+    metric.dataset_meta = _info()
+    monkeypatch.setattr(metric, "compute_metrics", lambda results: seen.append(gc.isenabled()) or {})
+    metric.evaluate(0)
+    assert (seen, gc.isenabled()) == ([False], True)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from aemm.formats.files import read_json
-from aemm.formats.packed import PackedValues, SharesArrays, collector_off, numbers, packed_ids
+from aemm.formats.packed import PackedValues, SharesArrays, numbers, packed_ids
+from aemm.ops.collector import collector_off
 
 VALUES = [None, "a.jpg", "straße/ü.png", "\ud800", [[1, 2.5, -3]], {"size": [2, 3], "counts": "abc"}, [], 10**30, True]
 

@@ -102,7 +102,7 @@ def _true_people(counted: Sequence[tuple[int, Truth]]) -> list[dict[str, Any]]:
         return []
     truths = [truth for _, truth in counted]
     keypoints, visible = (np.concatenate(parts) for parts in zip(*(t.need_keypoints() for t in truths), strict=True))
-    boxes = np.concatenate([_true_boxes(truth) for truth in truths])
+    boxes = _true_boxes(truths)
     areas = [np.full(len(truth), np.nan) if truth.area is None else truth.area for truth in truths]
     area = np.concatenate(areas).astype(float)
     area = np.where(np.isnan(area), boxes[:, 2] * boxes[:, 3], area)
@@ -126,18 +126,21 @@ def _true_people(counted: Sequence[tuple[int, Truth]]) -> list[dict[str, Any]]:
     ]
 
 
-def _true_boxes(truth: Truth) -> np.ndarray:
-    """Boxes ``(N, 4)`` as x, y, width, height; those of the keypoints where the truth has none."""
-    if truth.boxes is not None:
-        boxes = truth.boxes.astype(float)
-        boxes[:, 2:] -= boxes[:, :2]
-        return boxes
+def _true_boxes(truths: Sequence[Truth]) -> np.ndarray:
+    """Boxes ``(A, 4)`` of all as x, y, width, height; those of the keypoints where the truth has none."""
+    boxes = np.concatenate([_keypoint_boxes(truth) if truth.boxes is None else truth.boxes for truth in truths])
+    boxes = boxes.astype(float)
+    boxes[:, 2:] -= boxes[:, :2]
+    return boxes
+
+
+def _keypoint_boxes(truth: Truth) -> np.ndarray:
+    """Boxes ``(N, 4)`` xyxy around the annotated keypoints, 0 where there are none."""
     keypoints, visible = truth.need_keypoints()
     boxes = np.zeros((len(keypoints), 4))
     for box, points, seen in zip(boxes, keypoints, visible > 0, strict=True):
         if seen.any():
-            low = points[seen].min(0)
-            box[:2], box[2:] = low, points[seen].max(0) - low
+            box[:2], box[2:] = points[seen].min(0), points[seen].max(0)
     return boxes
 
 
