@@ -67,7 +67,8 @@ NOT_RUN = {
     "python tools/checkpoint_tools/map_keypoints.py": "needs a checkpoint of COCO; tests/tools maps one",
     "python tools/dataset_tools/mpii_to_coco.py": "needs MPII's files; tests/tools draws the like of them",
     "python tools/dataset_tools/join_annotations.py": "needs CrowdPose's files; tests/tools joins drawn ones",
-    "python -m tests.faults.kill_and_resume": "takes hours",
+    "python -m tests.faults.kill_and_resume": "takes hours; tests/faults makes ten of the trials",
+    "python -m tests.faults.soak": "takes an hour",
 }
 FOUND = [(str(block), words) for block, words in commands()]
 OURS = [(place, words) for place, words in FOUND if words[0] in ("aemm", "python", "bash")]
