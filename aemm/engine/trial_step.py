@@ -21,7 +21,8 @@ from aemm.geometry import translation
 from aemm.structures import Batch, Instances, Maps, Sample, Targets
 
 _SECONDS = 4.0  # for a look on a CPU
-_SIDE = 256  # of what is looked at where an image takes long, pixels
+_SIDE = 128  # of what is looked at where an image takes long, pixels
+_STEP = 64  # from one place of it to the next; every network here divides it evenly
 _SHOWN = 6
 
 
@@ -58,7 +59,8 @@ class TrialStep:
 
     def faults(self) -> list[str]:
         """What is wrong with it."""
-        values = {**self.losses, "gradient norm": self.norm}
+        terms = {name: value for name, value in self.losses.items() if "loss" in name}  # others tell, and may be NaN
+        values = {**terms, "gradient norm": self.norm}
         return [f"loss: {name} is {value}" for name, value in values.items() if not math.isfinite(value)]
 
     def describe(self, batch_size: int, size: tuple[int, int]) -> list[tuple[str, str]]:
@@ -70,8 +72,8 @@ class TrialStep:
         """
         of = f"{self.images} of the {batch_size} images of a batch" if self.images < batch_size else "a whole batch"
         if self.size != size:
-            of = f"the middle, {self.size[1]} x {self.size[0]} pixels, of {of}"
-        terms = ", ".join(f"{name} {value:.4g}" for name, value in self.losses.items())
+            of = f"a part, {self.size[1]} x {self.size[0]} pixels, of {of}"
+        terms = ", ".join(f"{name} {value:.4g}" for name, value in self.losses.items() if not math.isnan(value))
         each = size[0] * size[1] / self.pixels
         total = self.weights + self.kept * each * batch_size
         return [
@@ -110,7 +112,7 @@ def _pixels(batch: Batch) -> int:
 
 
 def crop_batch(batch: Batch, side: int) -> Batch:
-    """The middle of a batch that is larger than ``side`` pixels, with the same middle of its targets.
+    """The part with most annotated keypoints of a batch that is larger than ``side`` pixels, else its middle.
 
     Args:
         batch: of one scale, from a loader.
@@ -120,11 +122,21 @@ def crop_batch(batch: Batch, side: int) -> Batch:
     if len(batch.images) > 1 or max(height, width) <= side:
         return batch
     high, wide = min(height, side), min(width, side)
-    top, left = (height - high) // 128 * 64, (width - wide) // 128 * 64
+    targets = [one.dense() for one in batch.targets]
+    corners = [(top, left) for top in range(0, height - high + 1, _STEP) for left in range(0, width - wide + 1, _STEP)]
+    corners.sort(key=lambda corner: abs(2 * corner[0] + high - height) + abs(2 * corner[1] + wide - width))
+    tagged = next((one for one in targets if one.tag_index is not None), None)
+    if tagged is not None:
+        corners.sort(key=lambda corner: -_count_tagged(_crop_targets(tagged, height, (*corner, high, wide))))
+    top, left = corners[0]
     part = replace(batch, warp=translation(-left, -top) @ batch.warp)
     part.images = [batch.images[0][..., top : top + high, left : left + wide]]
-    part.targets = [_crop_targets(targets.dense(), height, (top, left, high, wide)) for targets in batch.targets]
+    part.targets = [_crop_targets(one, height, (top, left, high, wide)) for one in targets]
     return part
+
+
+def _count_tagged(targets: Targets) -> int:
+    return 0 if targets.tag_index is None else int((targets.tag_index >= 0).sum())
 
 
 def _crop_targets(targets: Targets, height: int, window: tuple[int, int, int, int]) -> Targets:
@@ -201,7 +213,7 @@ def unused_faults(names: Sequence[str], cfg: Mapping[str, Any], processes: int) 
 
 @torch.no_grad()
 def try_prediction(model: Any, loader: TrialLoader, seconds: float) -> tuple[Batch, list[Instances], str]:
-    """What a model finds in the first image of its test data, or in the middle of it where that took long.
+    """What a model finds in the first image of its test data, or in a part of it where that took long.
 
     Args:
         model: it is brought to the device, and left in its test mode.
@@ -214,6 +226,6 @@ def try_prediction(model: Any, loader: TrialLoader, seconds: float) -> tuple[Bat
     model.to(get_device()).eval()
     whole = loader.collate(loader.samples(1))
     batch = crop_batch(whole, _SIDE) if _pixels(whole) * seconds > _SECONDS else whole
-    where = "all" if batch is whole else f"the middle, {batch.input_size[1]} x {batch.input_size[0]} pixels,"
+    where = "all" if batch is whole else f"a part, {batch.input_size[1]} x {batch.input_size[0]} pixels,"
     batch = model.data_preprocessor(batch)["batch"]
     return batch, model.predict(batch), where

@@ -170,19 +170,30 @@ def test_a_loss_that_is_not_finite_is_a_fault(tmp_path, monkeypatch):
     assert any("loss_heatmap is nan" in fault for fault in faults), faults
 
 
-def test_the_middle_of_a_batch_keeps_its_targets():
+def test_a_diagnostic_without_a_value_is_no_fault(tmp_path):
+    facts, faults, _ = _try(tmp_path, train_dataloader__dataset__people=(1, 1))
+    assert not faults
+    assert "tag_spread" not in facts["loss"]
+
+
+def test_a_part_of_a_batch_has_most_keypoints_and_keeps_its_targets():
     data = SyntheticPoseDataset(2, 256, pipeline=[PoseTargets(strides=(4,), sigma=2, style="unbiased")])
     batch = collate([data[0], data[1]])
     part = crop_batch(batch, 128)
     whole, targets = batch.targets[0].dense(), part.targets[0]
     assert part.images[0].shape == (2, 3, 128, 128)
-    assert torch.equal(part.images[0], batch.images[0][..., 64:192, 64:192])
-    assert torch.equal(targets.need_heatmaps(), whole.need_heatmaps()[..., 16:48, 16:48])
+    left, top = (-part.warp[0] @ [0, 0, 1])[:2].astype(int)
+    assert torch.equal(part.images[0], batch.images[0][..., top : top + 128, left : left + 128])
+    cells = np.s_[..., top // 4 : top // 4 + 32, left // 4 : left // 4 + 32]
+    assert torch.equal(targets.need_heatmaps(), whole.need_heatmaps()[cells])
+    index = whole.tag_index[whole.tag_index >= 0] % 64**2
+    down, across = index // 64 // 16, index % 64 // 16  # in steps of 64 pixels
+    near = [(((down - y) // 2 == 0) & ((across - x) // 2 == 0)).sum() for y, x in np.ndindex(3, 3)]
+    assert int((targets.tag_index >= 0).sum()) == max(near) > min(near)
     for heat, index in zip(targets.need_heatmaps(), targets.tag_index, strict=True):
         kept = index[index >= 0]
         assert len(kept)
         assert (heat.reshape(-1)[kept] > 0.8).all()
-    assert np.allclose(part.warp[0] @ [64, 64, 1], [0, 0, 1])
 
 
 def test_what_autograd_keeps_is_counted_once():
