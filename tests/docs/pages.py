@@ -1,5 +1,6 @@
 """The pages of the documentation, cut into blocks of code, headings and links."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # docs/CHANGELOG.md and its like only include the page of that name at the root
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
-    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs").glob("*.ipynb")]
     if not path.read_text(encoding="utf-8").startswith("```{include}")
 )
 _FENCE = re.compile(r"^( *)```(\S*)[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
@@ -31,8 +32,12 @@ class Block:
 
 
 def read(page: str) -> str:
-    """The text of a page, named from the root."""
-    return (ROOT / page).read_text(encoding="utf-8")
+    """The text of a page, named from the root; of a notebook that between its cells of code."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    if not page.endswith(".ipynb"):
+        return text
+    cells = [cell["source"] for cell in json.loads(text)["cells"] if cell["cell_type"] == "markdown"]
+    return "\n\n".join("".join(lines) for lines in cells)
 
 
 def blocks(*languages: str) -> list[Block]:

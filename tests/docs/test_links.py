@@ -58,4 +58,5 @@ def test_an_answer_is_two_clicks_away(question):
 def test_every_page_is_in_one_place_of_the_contents():
     listed = re.findall(r"^(?:\w+|[\w ]+ <[\w/]+>)$", read("docs/index.md"), re.MULTILINE)
     pages = [name for name in listed if "<" not in name]
-    assert sorted(pages) == sorted(path.stem for path in (ROOT / "docs").glob("*.md") if path.stem != "index")
+    files = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs").glob("*.ipynb")]
+    assert sorted(pages) == sorted(path.stem for path in files if path.stem != "index")
