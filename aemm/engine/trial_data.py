@@ -60,9 +60,9 @@ class TrialLoader:
         share = math.ceil(self.count / self._processes)
         return share // self.batch_size if self._full else math.ceil(share / self.batch_size)
 
-    def samples(self, count: int) -> list[Sample]:
-        """The first samples of the first epoch."""
-        return [self.dataset[key] for key in islice(iter(self._loader.sampler), count)]
+    def samples(self, count: int, first: int = 0) -> list[Sample]:
+        """The first samples of the first epoch, or as many behind ``first`` of them."""
+        return [self.dataset[key] for key in islice(iter(self._loader.sampler), first, first + count)]
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
         """A batch of samples, as the loader makes it."""
