@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # The longest prefix of a module's name decides. Equal names are one part, whose modules import each other freely.
 LAYERS = {
     "aemm.announce": 0,
+    "aemm.libraries": 0,
     "aemm.records": 0,
     "aemm.structures": 0,
     "aemm.geometry": 0,

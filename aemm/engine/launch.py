@@ -24,6 +24,7 @@ from aemm.engine.early_stopping import stop_early_config
 from aemm.engine.outputs import check_folder
 from aemm.engine.resume import ResumableRunner
 from aemm.engine.switches import check_switches, join_processes
+from aemm.libraries import pass_over_broken_torchvision
 from aemm.registry import MODELS
 
 
@@ -217,4 +218,5 @@ def build_runner(cfg: Config, launcher: str = "none") -> ResumableRunner:
         cfg.early_stopping = None  # the config that is kept says it once
     check_switches(cfg, launcher)
     join_processes(cfg, launcher)
+    pass_over_broken_torchvision()  # the runner logs its version
     return _Runner.from_cfg(cfg)

@@ -136,9 +136,9 @@ def _load(cfg: Config, key: str, plan: Plan, trial: Trial, missing: set[str]) ->
 def _try_model(cfg: Config, trial: Trial) -> Any:
     """The model with its initial weights, or None."""
     with trial.part("model"):
-        node, absent = without_downloads(cfg.model.to_dict())
+        node, notes = without_downloads(cfg.model.to_dict())
         model: nn.Module = MODELS.build(node)
-        trial.facts += [("weights", f"{name} is not here yet; the training fetches it") for name in absent]
+        trial.facts += [("weights", note) for note in notes]
         with trial.part("weights"), _quiet():
             model.init_weights()  # type: ignore[operator]
         total, trained = (sum(p.numel() for p in some) for some in (model.parameters(), _trained(model)))

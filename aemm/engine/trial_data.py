@@ -97,12 +97,12 @@ def is_absent(checkpoint: str) -> bool:
 
 
 def without_downloads(node: Any) -> tuple[Any, list[str]]:
-    """The config of a model without initial weights that are yet to be fetched, and their addresses.
+    """The config of a model without initial weights that are yet to be fetched, and a note on each.
 
     Args:
         node: the config, or a part of it; it stays as it is.
     """
-    absent: list[str] = []
+    notes: list[str] = []
 
     def kept(part: Any) -> Any:
         if isinstance(part, list | tuple):
@@ -112,11 +112,14 @@ def without_downloads(node: Any) -> tuple[Any, list[str]]:
         found = {key: kept(value) for key, value in part.items()}
         source = (part.get("init_cfg") or {}).get("checkpoint") if isinstance(part.get("init_cfg"), Mapping) else None
         if isinstance(source, str) and is_absent(source):
-            absent.append(source)
+            notes.append(f"{source} is not here yet; the training fetches it")
             found["init_cfg"] = None
+        if part.get("pretrained") is True:  # another library's, which alone knows where they are
+            notes.append(f"those of {part.get('name')} are left out here; the training fetches them")
+            found["pretrained"] = False
         return found
 
-    return kept(node), absent
+    return kept(node), notes
 
 
 def _dicts(node: Any) -> Iterator[Mapping[str, Any]]:

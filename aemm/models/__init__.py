@@ -1,6 +1,14 @@
 """Networks, losses and decoders, and the model that joins them."""
 
-from aemm.models.backbones import HourglassAE, HRNet, MobileNetV2, ResNet
+from aemm.models.backbones import (
+    FeaturePyramid,
+    HourglassAE,
+    HRNet,
+    HuggingFaceBackbone,
+    MobileNetV2,
+    ResNet,
+    TimmBackbone,
+)
 from aemm.models.decoders import InstanceDecoder, PoseDecoder, SinglePersonDecoder
 from aemm.models.embedder import Embedder
 from aemm.models.heads import AEHead, HigherHead
@@ -11,11 +19,13 @@ from aemm.models.tta import TestTimeAugmentation
 __all__ = [
     "AEHead",
     "Embedder",
+    "FeaturePyramid",
     "GroupingLoss",
     "HRNet",
     "HeatmapMSELoss",
     "HigherHead",
     "HourglassAE",
+    "HuggingFaceBackbone",
     "InstanceDecoder",
     "MobileNetV2",
     "PixelGroupingLoss",
@@ -24,4 +34,5 @@ __all__ = [
     "ResNet",
     "SinglePersonDecoder",
     "TestTimeAugmentation",
+    "TimmBackbone",
 ]

@@ -20,8 +20,9 @@ def test_feature_maps_have_the_declared_shapes_and_train_all_that_there_is(name)
     assert [tuple(feat.shape) for feat in feats] == declared
     sum(feat.square().mean() for feat in feats).backward()
     for key, value in net.named_parameters():
-        assert value.grad is not None, key
-        assert value.grad.abs().sum() > 0, key
+        if value.requires_grad:
+            assert value.grad is not None, key
+            assert value.grad.abs().sum() > 0, key
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -34,7 +35,9 @@ def test_recomputing_changes_neither_gradients_nor_running_statistics(name):
     for net in (plain, saving):
         sum(feat.square().mean() for feat in net(image)).backward()
     for (key, a), b in zip(plain.named_parameters(), saving.parameters(), strict=True):
-        torch.testing.assert_close(a.grad, b.grad, msg=key)
+        assert a.requires_grad == b.requires_grad
+        if a.requires_grad:
+            torch.testing.assert_close(a.grad, b.grad, msg=key)
     moved = False
     for (key, a), b in zip(plain.named_buffers(), saving.buffers(), strict=True):
         torch.testing.assert_close(a, b, msg=key)
