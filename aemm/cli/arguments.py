@@ -72,6 +72,11 @@ def add_launcher(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Where the network runs."""
+    parser.add_argument("--device", help="such as cuda:1 or cpu; default the first GPU if there is one")
+
+
 def add_views(parser: argparse.ArgumentParser) -> None:
     """In which sizes, and whether mirrored, an image is shown to the network."""
     parser.add_argument(

@@ -7,6 +7,7 @@ import argparse
 from aemm.cli.arguments import (
     add_checkpoint,
     add_config,
+    add_device,
     add_speed,
     add_thinning,
     add_views,
@@ -48,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--draw-threshold", type=share, default=0.1, help="instances and keypoints below it are not drawn; default 0.1"
     )
-    parser.add_argument("--device", help="such as cuda:1 or cpu; default the first GPU if there is one")
+    add_device(parser)
     add_views(parser)
     add_speed(parser)
     add_thinning(parser, nms="hard", min_score=0.1)

@@ -7,6 +7,7 @@ import argparse
 from aemm.cli.arguments import (
     add_checkpoint,
     add_config,
+    add_device,
     add_launcher,
     add_speed,
     add_thinning,
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--show-dir", help="draw predictions, heatmaps and tags into this folder")
     parser.add_argument("--show-limit", type=count, help="draw at most this many images (default 20)")
     parser.add_argument("--report", help="write a page about what is found, and what is not, into this folder")
+    add_device(parser)
     add_views(parser)
     add_speed(parser)
     add_thinning(parser, nms="off", min_score=0.0)
@@ -47,10 +49,13 @@ def main(args: argparse.Namespace) -> ExitCode:
     """Evaluate."""
     if args.show_limit is not None and not args.show_dir:
         args.parser.error("--show-limit says how much is drawn; give --show-dir, too")
+    if args.device and args.launcher != "none":
+        args.parser.error("--device is for a single process; a launcher gives each process its own")
     from aemm.engine import (
         Speed,
         Thinning,
         build_runner,
+        check_device,
         load_config,
         require,
         set_dump,
@@ -63,6 +68,7 @@ def main(args: argparse.Namespace) -> ExitCode:
     from aemm.engine.outputs import check_file, check_folder
     from aemm.engine.published import weights_or_published
 
+    check_device(args.device)
     cfg = load_config(args.config, parse_options(args.cfg_options))
     require(cfg, ("model", "test_dataloader", "test_cfg", "test_evaluator"), "be evaluated")
     choose_views(cfg, args)
@@ -80,5 +86,5 @@ def main(args: argparse.Namespace) -> ExitCode:
     if args.report:
         check_folder(args.report, "--report")
         set_report(cfg, args.report)
-    build_runner(cfg, args.launcher).test()
+    build_runner(cfg, args.launcher, args.device).test()
     return ExitCode.DONE

@@ -139,7 +139,16 @@ class _Runner(ResumableRunner):
 
     These are environment, config and hooks, all logged between the making of the logger and the dumping of the config,
     which are the two methods below.
+
+    Attributes:
+        device: where the model is to be, as torch knows it; None = the first GPU if there is one.
     """
+
+    device: str | None = None
+
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
+        """The model on the device that was asked for, which only a single process can do, or as mmengine does it."""
+        return model.to(self.device) if self.device else super().wrap_model(model_wrapper_cfg, model)
 
     @staticmethod
     def build_dataloader(dataloader: Any, seed: int | None = None, diff_rank_seed: bool = False) -> DataLoader:
@@ -182,9 +191,10 @@ def count_processes(launcher: str) -> int:
 
     Args:
         launcher: ``'none'``, ``'pytorch'`` or ``'slurm'``.
+        device: where the model is to be, such as ``'cpu'`` or ``'cuda:1'``; by default the first GPU if there is one.
 
     Raises:
-        ValueError: this process was not started by the launcher.
+        ValueError: this process was not started by the launcher, or the launcher chooses the devices.
     """
     if launcher == "none":
         return 1
@@ -195,7 +205,7 @@ def count_processes(launcher: str) -> int:
     return int(os.environ[_ENVIRONMENT[launcher][1]])
 
 
-def build_runner(cfg: Config, launcher: str = "none") -> ResumableRunner:
+def build_runner(cfg: Config, launcher: str = "none", device: str | None = None) -> ResumableRunner:
     """The runner of a checked config, joined to its process group.
 
     Without GPUs processes talk through gloo. Curves go to TensorBoard where it is installed.
@@ -203,12 +213,15 @@ def build_runner(cfg: Config, launcher: str = "none") -> ResumableRunner:
     Args:
         cfg: from :func:`load_config`, with a work dir.
         launcher: ``'none'``, ``'pytorch'`` or ``'slurm'``.
+        device: where the model is to be, such as ``'cpu'`` or ``'cuda:1'``; by default the first GPU if there is one.
 
     Raises:
-        ValueError: this process was not started by the launcher.
+        ValueError: this process was not started by the launcher, or the launcher chooses the devices.
         ConfigError: a switch of the config cannot do what it says.
     """
     count_processes(launcher)
+    if device and launcher != "none":
+        raise ValueError(f"device {device} is for a single process; those of launcher {launcher} have one each")
     cfg.launcher = launcher
     if "visualizer" not in cfg and importlib.util.find_spec("tensorboard"):
         backends = [dict(type="LocalVisBackend"), dict(type="TensorboardVisBackend")]
@@ -219,4 +232,7 @@ def build_runner(cfg: Config, launcher: str = "none") -> ResumableRunner:
     check_switches(cfg, launcher)
     join_processes(cfg, launcher)
     pass_over_broken_torchvision()  # the runner logs its version
-    return _Runner.from_cfg(cfg)
+    if device and device.startswith("cuda:"):
+        torch.cuda.set_device(device)  # where whatever asks for no certain GPU goes
+    kind = type("_Runner", (_Runner,), dict(device=device)) if device else _Runner
+    return kind.from_cfg(cfg)

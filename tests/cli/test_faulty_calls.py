@@ -287,6 +287,7 @@ FAULTS = [
     ("test small.py good.pth --work-dir w --cfg-options test_evaluator.type=Nope", "Nope"),
     ("test small.py good.pth --work-dir w --cfg-options test_dataloader.dataset.length=0", "holds no sample"),
     ("test small.py good.pth --work-dir w --scales 1 1", "different positive numbers"),
+    ("test small.py good.pth --work-dir w --device toaster", "--device toaster cannot be used"),
     ("predict no_test.py good.pth image.png --json o.json", "lacks test_dataloader"),
     ("predict small.py instance.pth image.png --json o.json", "made by another model"),
     ("predict small.py good.pth image.png --json folder", "it is a folder, not a file"),

@@ -84,6 +84,16 @@ def test_a_launcher_that_did_not_start_this_process_is_named(launcher, lacks, mo
         build_runner(Config({}), launcher)
 
 
+def test_the_model_is_on_the_device_that_was_asked_for(tmp_path, monkeypatch):
+    cfg = load_config(str(write_config(tmp_path)))
+    set_work_dir(cfg, "small.py", str(tmp_path / "run"))
+    runner = build_runner(cfg, device="meta")
+    assert {value.device.type for value in runner.model.parameters()} == {"meta"}
+    monkeypatch.setattr("aemm.engine.launch.count_processes", lambda launcher: 1)
+    with pytest.raises(ValueError, match="device cpu is for a single process"):
+        build_runner(cfg, "pytorch", device="cpu")
+
+
 def test_the_console_is_spared_the_pages_that_the_log_file_holds(tmp_path, capsys):
     cfg = load_config(str(write_config(tmp_path)))
     set_work_dir(cfg, "small.py", str(tmp_path / "run"))
