@@ -11,7 +11,7 @@ OPTIONAL := $(VENV)/.optional
 # processes that the tests are spread over
 JOBS ?= 2
 EXTRAS := tensorboard,xthotcoco,tests,docs
-OPTIONAL_EXTRAS := export,openvino,orjson,sleap-io,supervision,wandb
+OPTIONAL_EXTRAS := export,openvino,orjson,ray,sleap-io,supervision,wandb
 
 # $(call demonstrate,CONFIG,FOLDER): train, evaluate the best checkpoint, draw what it finds and report on it
 define demonstrate

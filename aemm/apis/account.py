@@ -30,7 +30,7 @@ class Account:
 
     Attributes:
         strict: the first input that cannot be read raises its error, in place of being listed.
-        found: arrays, files, addresses and cameras met so far.
+        found: arrays, files, addresses and cameras met so far; 0 where nobody counts them.
         read: those that gave an image at least.
         images: images and frames handed on.
         instances: found in them.
@@ -71,7 +71,8 @@ class Account:
 
     def describe(self) -> str:
         """Lines that say what was read and what was not, each list cut after its first rows."""
-        lines = [f"{self.instances} instances in {self.images} images, from {self.read} of {self.found} inputs"]
+        inputs = f", from {self.read} of {self.found} inputs" if self.found else ""
+        lines = [f"{self.instances} instances in {self.images} images{inputs}"]
         lines += _listed("left out", [str(row) for row in self.left_out])
         lines += _listed("not read whole", [str(row) for row in self.partial])
         lines += _listed("neither image nor video", self.other)

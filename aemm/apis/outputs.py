@@ -169,7 +169,7 @@ class ArraysFile:
     def close(self, account: Account, complete: bool) -> None:
         """Write the file beside its place, and move it there."""
         arrays = {name: np.concatenate(parts) for name, parts in self.rows.items()}
-        arrays["image_ids"] = np.array([_writable(name) for name in self.ids], np.str_)
+        arrays["image_ids"] = np.array([writable(name) for name in self.ids], np.str_)
         arrays["image_sizes"] = np.array(self.sizes, np.int64).reshape(-1, 2)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         part = Path(f"{self.path}.part")
@@ -178,7 +178,7 @@ class ArraysFile:
         part.replace(self.path)
 
 
-def _writable(name: str) -> str:
+def writable(name: str) -> str:
     """A name without the stand-ins for bytes that are no text."""
     return name.encode("utf-8", "backslashreplace").decode()
 

@@ -14,6 +14,7 @@ from aemm.cli.arguments import (
     choose_views,
     chosen_speed,
     chosen_thinning,
+    count,
     parse_options,
     share,
 )
@@ -50,6 +51,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--draw-threshold", type=share, default=0.1, help="instances and keypoints below it are not drawn; default 0.1"
     )
     add_device(parser)
+    parser.add_argument(
+        "--engine",
+        choices=["local", "ray"],
+        default="local",
+        help="ray: the inputs are lists of paths, one a line, which workers of a Ray cluster share; default local",
+    )
+    parser.add_argument("--parquet", metavar="FOLDER", help="of --engine ray: write what is found as Parquet files")
+    parser.add_argument(
+        "--workers", type=count, help="of --engine ray; default one for each GPU, without GPUs one for every two cores"
+    )
     add_views(parser)
     add_speed(parser)
     add_thinning(parser, nms="hard", min_score=0.1)
@@ -57,6 +68,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> ExitCode:
     """Predict."""
+    if args.engine == "ray":
+        return _predict_on_ray(args)
+    if args.parquet or args.workers:
+        args.parser.error("--parquet and --workers are arguments of --engine ray")
     files = [place for place in (args.json, args.arrays) if place]
     if not args.out_dir and not files:
         args.parser.error("nothing to do with what is found; give --out-dir, --json or both, or --arrays")
@@ -94,4 +109,33 @@ def main(args: argparse.Namespace) -> ExitCode:
         if account.images:
             print(account.describe())
             print("written: " + " and ".join(place for place in (args.out_dir, *files) if place))
+    return ExitCode.DONE if account.complete else ExitCode.LEFT_OUT
+
+
+def _predict_on_ray(args: argparse.Namespace) -> ExitCode:
+    """Predict what lists of paths name, by workers of a Ray cluster."""
+    if not args.parquet:
+        args.parser.error("--engine ray writes what is found to --parquet FOLDER")
+    if args.out_dir or args.json or args.arrays:
+        args.parser.error("--engine ray writes Parquet files alone; leave --out-dir, --json and --arrays out")
+    if args.device not in (None, "cpu"):
+        args.parser.error("--engine ray gives each worker a GPU of its own; --device can only be cpu")
+    from aemm.apis import ModelSpec, predict_on_ray
+    from aemm.apis.on_ray import need_ray
+    from aemm.engine import Thinning
+    from aemm.engine.outputs import check_file
+
+    need_ray()
+    check_file(f"{args.parquet}.tried", "--parquet")
+    settings = dict(
+        scales=args.scales,
+        flip=False if args.no_flip else None,
+        batch_size=args.batch_size or 1,
+        **chosen_speed(args),
+    )
+    thinning = Thinning(**chosen_thinning(args))
+    model = ModelSpec(args.config, args.checkpoint, parse_options(args.cfg_options), settings, thinning)
+    model.load("cpu")  # what is wrong with it shows here, and not in every worker
+    account = predict_on_ray(model, args.input, args.parquet, args.workers, gpus=args.device is None)
+    print(f"{account.describe()}\nwritten: {args.parquet}")
     return ExitCode.DONE if account.complete else ExitCode.LEFT_OUT
