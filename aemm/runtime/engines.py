@@ -74,7 +74,8 @@ class OpenVinoEngine:
     """An IR (xml and bin) or an ONNX file in OpenVINO.
 
     Args:
-        path: of the xml or onnx file; what is known of it stands in a json file beside it, ``NAME.xml.json``.
+        path: of the xml or onnx file; what is known of it stands in the onnx file, or in a json file beside it,
+            ``NAME.xml.json``.
         device: of OpenVINO, such as 'CPU' or 'GPU'.
         threads: of the CPU; None = as many as OpenVINO thinks right.
 
@@ -94,7 +95,7 @@ class OpenVinoEngine:
             self._compiled = core.compile_model(model, device, settings)
         except RuntimeError as error:
             raise DeployedModelError(f"{path}: OpenVINO cannot read it: {error}") from error
-        self.description = description_beside(path)
+        self.description = description_beside(path) or _description_within(model, path)
         self.outputs: Sequence[str] = [sorted(output.get_names())[0] for output in self._compiled.outputs]
         given = self._compiled.input(0)
         self.input_size = _fixed_size([size.get_length() if size.is_static else None for size in given.partial_shape])
@@ -148,6 +149,12 @@ def description_beside(path: str | Path) -> Description | None:
     if not beside.is_file():
         return None
     return read_description(beside.read_text(encoding="utf-8", errors="replace"), str(beside))
+
+
+def _description_within(model: Any, path: str | Path) -> Description | None:
+    """The description among the metadata of an ONNX file that OpenVINO read; None if there is none."""
+    place = ["framework", KEY]  # where OpenVINO puts what other formats say of a model
+    return read_description(model.get_rt_info(place).astype(str), str(path)) if model.has_rt_info(place) else None
 
 
 def _need(module: str, extra: str) -> Any:

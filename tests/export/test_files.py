@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from aemm.export import ExportError, ExportOptions, check_parity, export_model, for_open_model_zoo
+from aemm.export.parity import compare
 from aemm.export.quantize import quantize
 from aemm.runtime import Predictor
 from aemm.runtime.description import read_description
@@ -31,6 +32,13 @@ def test_an_onnx_file_finds_the_same_people(pose):
     assert parity.same, parity.describe()
     assert parity.people > 10
     assert parity.maps < 1e-4
+
+
+def test_an_onnx_file_finds_the_same_people_in_openvino(pose):
+    pytest.importorskip("openvino", reason='pip install "aemm[openvino]"')
+    _, inferencer, exported = pose
+    parity = compare(inferencer, Predictor(exported.path, "openvino", threads=1), pictures())
+    assert parity.same, parity.describe()
 
 
 def test_an_onnx_file_describes_itself(pose):

@@ -8,7 +8,7 @@ from aemm.export import Parity, for_open_model_zoo
 from aemm.export.model import forget_maps
 from aemm.export.parity import compare
 from aemm.postprocess import SinglePersonRefiner
-from aemm.runtime import DeployedModelError, Predictor, read_description, with_rules
+from aemm.runtime import DeployedModelError, Predictor, open_engine, read_description, with_rules
 from aemm.runtime.refiner import Refiner
 from tests.export.small_models import NetworkEngine, inferencer_of, pictures, single_person, small_config
 
@@ -162,6 +162,21 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     (tmp_path / "a.onnx").write_bytes(b"nothing")
     with pytest.raises(DeployedModelError, match="ONNX Runtime cannot read it"):
         Predictor(tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize("runs", ["onnxruntime", "openvino"])
+def test_both_engines_read_what_an_onnx_file_says_of_itself(engine, tmp_path, runs):
+    onnx = pytest.importorskip("onnx", reason='pip install "aemm[export]"')
+    pytest.importorskip(runs, reason='pip install "aemm[export,openvino]"')
+    shape, kind = ["batch", 3, "height", "width"], onnx.TensorProto.UINT8
+    given, made = (onnx.helper.make_tensor_value_info(name, kind, shape) for name in ("image", "scores"))
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["image"], ["scores"])], "none", [given], [made])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
+    onnx.helper.set_model_props(model, {"aemm": engine.description.to_json()})
+    onnx.save(model, str(tmp_path / "pose.onnx"))
+    opened = open_engine(tmp_path / "pose.onnx", runs)
+    assert opened.description == engine.description
+    assert opened.input_size is None
 
 
 def test_a_model_of_single_people_is_needed_to_refine(engine):
