@@ -31,18 +31,27 @@ def median_ms(call: Callable[[], Any], seconds: float = 1.0, least: int = 5) -> 
     return statistics.median(spent) * 1e3
 
 
-def paired_ms(ours: Callable[[], Any], theirs: Callable[[], Any], pairs: int = 15) -> tuple[float, float, float]:
+def paired_ms(
+    ours: Callable[[], Any],
+    theirs: Callable[[], Any],
+    pairs: int = 15,
+    clock: Callable[[], float] = time.process_time,
+) -> tuple[float, float, float]:
     """Medians of two calls in milliseconds, made in turn, and the median of theirs / ours over the pairs.
 
-    What is counted is time of the processor, which says the same on a busy machine as on an idle one.
+    Args:
+        ours: a call.
+        theirs: another.
+        pairs: of calls that count.
+        clock: in seconds; that of the processor's time says the same on a busy machine as on an idle one.
     """
     spent: list[tuple[float, float]] = []
     for _ in range(pairs + 1):
-        start = time.process_time()
+        start = clock()
         ours()
-        middle = time.process_time()
+        middle = clock()
         theirs()
-        spent.append((middle - start, time.process_time() - middle))
+        spent.append((middle - start, clock() - middle))
     own, other = zip(*spent[1:], strict=True)
     ratio = statistics.median(b / a for a, b in spent[1:])
     return statistics.median(own) * 1e3, statistics.median(other) * 1e3, ratio
