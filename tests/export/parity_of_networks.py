@@ -1,0 +1,177 @@
+"""Hold exported networks against their models on images of several sizes, one by one and in fours; print a table.
+
+python -m tests.export.parity_of_networks --networks HRNet ResNet-50 --widths full --engines onnxruntime openvino
+
+Images are photographs below AEMM_SHARED, if there are any, and drawn people, half and half. One in five is looked at
+in 512 px, the others in 128x128 and 160x224. The exit code is 1 where a file finds others than its model, or where
+keypoints lie more than 0.001 px apart; those with hardly any heat are measured apart, since the logarithms by which
+they are placed between cells make much of rounding.
+"""
+
+import argparse
+import math
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+
+from aemm.datasets.synthetic import SyntheticPoseDataset
+from aemm.export import ExportOptions, Parity, export_model
+from aemm.export.parity import NEAR, compare
+from aemm.records import Instances
+from aemm.runtime import Predictor
+from tests.conftest import SHARED
+from tests.export.random_networks import RECIPES, fit_of_size, look_at_size, random_inferencer
+
+SIZES = {"128x128": (128, 128), "160x224": (160, 224), "512x512": (512, 512)}
+"""Height and width of inputs."""
+SHARES = {"128x128": 0.4, "160x224": 0.4, "512x512": 0.2}
+"""Of the images that are looked at in each size."""
+RANGED = (160, 224)
+BATCHES = (1, 4)
+CLEAR = 0.1
+"""Score of a keypoint that is placed by more than rounding."""
+COLUMNS = (
+    "network",
+    "width",
+    "engine",
+    "input",
+    "batch",
+    "images",
+    "found",
+    "maps differ",
+    "px apart",
+    "faint",
+    "with others",
+)
+
+
+Images = Mapping[tuple[int, int], int]
+
+
+class Row(NamedTuple):
+    """What was compared.
+
+    Attributes:
+        network: of ``RECIPES``.
+        width: likewise.
+        engine: that ran the file.
+        size: of the input, height and width.
+        batch: images that were looked at together.
+        parity: of instances, masks and maps.
+        clear: largest distance of keypoints that score at least ``CLEAR``, pixels.
+    """
+
+    network: str
+    width: str
+    engine: str
+    size: tuple[int, ...]
+    batch: int
+    parity: Parity
+    clear: float
+
+    @property
+    def same(self) -> bool:
+        """Whether both found the same."""
+        return self.parity.strangers == 0 and self.clear <= NEAR
+
+    def cells(self) -> list[str]:
+        """As they are printed."""
+        found = self.parity
+        counts = [f"{self.size[0]}x{self.size[1]}", str(self.batch), str(found.images), str(found.people)]
+        figures = [f"{found.maps:.1e}", f"{self.clear:.1e}", f"{found.keypoints:.1e}", str(found.strangers)]
+        return [self.network, self.width, self.engine, *counts, *figures]
+
+
+def clear_distance(expected: Instances, found: Instances) -> float:
+    """Largest distance of keypoints that score at least ``CLEAR``, of as many instances, pixels."""
+    if expected.keypoints is None or found.keypoints is None or len(expected) != len(found):
+        return 0.0
+    _, scores = expected.need_keypoints()
+    apart = np.linalg.norm(expected.keypoints - found.keypoints, axis=-1)
+    return float(apart[scores >= CLEAR].max(initial=0))
+
+
+def photographs(count: int, shape: tuple[int, int]) -> list[np.ndarray]:
+    """The middle of photographs, in the proportions of a shape; as many as there are, if they are fewer."""
+    files = sorted((SHARED / "data/coco_mini").rglob("*.jpg"))[:count]
+    return [_middle(cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB), shape) for file in files]
+
+
+def _middle(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The largest part around the middle that has the proportions of a shape exactly."""
+    common = math.gcd(*shape)
+    rows, columns = shape[0] // common, shape[1] // common
+    times = min(image.shape[0] // rows, image.shape[1] // columns)
+    top, left = (image.shape[0] - times * rows) // 2, (image.shape[1] - times * columns) // 2
+    return np.ascontiguousarray(image[top : top + times * rows, left : left + times * columns])
+
+
+def images_of(shape: tuple[int, int], count: int) -> list[np.ndarray]:
+    """Photographs and drawn people in turn, in the proportions of a shape."""
+    photos = photographs(count // 2, shape)
+    drawn = SyntheticPoseDataset(count - len(photos), shape, people=(1, 4), seed=7)
+    return [*photos, *(drawn.load(i).image for i in range(len(drawn)))]
+
+
+def held(name: tuple[str, str], images: Images, engines: Sequence[str], folder: Path) -> Iterator[Row]:
+    """Export a network and compare it with its model.
+
+    Args:
+        name: network and width, of ``RECIPES``.
+        images: how many are looked at in each size.
+        engines: that run the file.
+        folder: for the file.
+    """
+    recipe = RECIPES[name]
+    cfg, inferencer = random_inferencer(recipe, images_of(RANGED, 4))
+    exported = export_model(cfg, inferencer.model, folder / "network.onnx", ExportOptions())
+    for size, number in images.items():
+        step = fit_of_size(cfg, size, recipe.multiple_of)
+        description = replace(exported.description, fit=look_at_size(inferencer, step))
+        looked_at = images_of(size, number)
+        shape = tuple(inferencer.batch(looked_at[0]).images[0].shape[2:])
+        expected = [inferencer.predict(image, i) for i, image in enumerate(looked_at)]
+        for engine in engines:
+            for batch in BATCHES:
+                predictor = Predictor(exported.path, engine, threads=1, batch_size=batch, description=description)
+                parity, clear = Parity(), 0.0
+                for one, other in zip(expected, predictor(looked_at), strict=True):
+                    parity.add(one, other)
+                    clear = max(clear, clear_distance(one, other))
+                parity.maps = compare(inferencer, predictor, looked_at[:1]).maps
+                yield Row(*name, engine, shape, batch, parity, clear)
+
+
+def main() -> int:
+    """Compare what is asked for."""
+    networks, widths = (list(dict.fromkeys(column)) for column in zip(*RECIPES, strict=True))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", choices=networks, default=networks)
+    parser.add_argument("--widths", nargs="+", choices=widths, default=widths)
+    parser.add_argument("--engines", nargs="+", choices=["onnxruntime", "openvino"], default=["onnxruntime"])
+    parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=list(SIZES))
+    parser.add_argument("--images", type=int, default=50, help="for each network in all sizes together; default 50")
+    args = parser.parse_args()
+    images = {SIZES[name]: round(SHARES[name] * args.images) for name in args.sizes}
+    torch.set_num_threads(1)
+    print(" | ".join(COLUMNS))
+    same = True
+    for name in RECIPES:
+        if name[0] not in args.networks or name[1] not in args.widths:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            for row in held(name, images, args.engines, Path(folder)):
+                print(" | ".join(row.cells()), flush=True)
+                same = same and row.same
+    return 0 if same else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
