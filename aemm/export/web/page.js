@@ -142,6 +142,7 @@ document.getElementById("camera").addEventListener("click", async () => {
   next();
 });
 
+view.addEventListener("change", () => (document.getElementById("of").hidden = view.value === "people"));
 for (const control of [view, channel]) control.addEventListener("change", draw);
 threshold.addEventListener("input", () => {
   if (shown) shown.people = group(shown.maps, shown.place);
