@@ -56,6 +56,8 @@ NOT_RUN = {
     "aemm curves": "needs logs of two trainings; tests/engine/test_report.py draws them",
     "aemm export": "traces a network at full width; tests/export writes files of small ones",
     "aemm models": "downloads weights; tests/engine/test_published.py gets them from a server of its own",
+    "find": "lists the reader's photos",
+    "aemm predict CONFIG CHECKPOINT 'shard_*'": "starts Ray; tests/apis/test_on_ray.py does so",
     "aemm predict --model": "downloads weights, likewise",
     "aemm convert": "needs a published checkpoint; tests/engine/test_convert.py draws the like of them",
     "python tools/checkpoint_tools/convert.py": "is that command",
