@@ -5,7 +5,9 @@ python -m tests.export.parity_of_networks --networks HRNet ResNet-50 --widths fu
 Images are photographs below AEMM_SHARED, if there are any, and drawn people, half and half. One in five is looked at
 in 512 px, the others in 128x128 and 160x224. The exit code is 1 where a file finds others than its model, or where
 keypoints lie more than 0.001 px apart; those with hardly any heat are measured apart, since the logarithms by which
-they are placed between cells make much of rounding.
+they are placed between cells make much of rounding. So do random masks, whose edges run through the threshold by
+thousands of pixels: an image is unsure, and no fault, if the model itself finds others once its maps are moved at
+random by no more than they differ.
 """
 
 import argparse
@@ -21,11 +23,13 @@ import cv2
 import numpy as np
 import torch
 
+from aemm.apis import Inferencer
 from aemm.datasets.synthetic import SyntheticPoseDataset
 from aemm.export import ExportOptions, Parity, export_model
 from aemm.export.parity import NEAR, compare
 from aemm.records import Instances
 from aemm.runtime import Predictor
+from aemm.structures import Maps
 from tests.conftest import SHARED
 from tests.export.random_networks import RECIPES, fit_of_size, look_at_size, random_inferencer
 
@@ -37,18 +41,10 @@ RANGED = (160, 224)
 BATCHES = (1, 4)
 CLEAR = 0.1
 """Score of a keypoint that is placed by more than rounding."""
+TRIALS = 8
 COLUMNS = (
-    "network",
-    "width",
-    "engine",
-    "input",
-    "batch",
-    "images",
-    "found",
-    "maps differ",
-    "px apart",
-    "faint",
-    "with others",
+    *("network", "width", "engine", "input", "batch", "images", "found"),
+    *("maps differ", "px apart", "px apart of faint ones", "images with others", "unsure"),
 )
 
 
@@ -66,6 +62,7 @@ class Row(NamedTuple):
         batch: images that were looked at together.
         parity: of instances, masks and maps.
         clear: largest distance of keypoints that score at least ``CLEAR``, pixels.
+        unsure: images with others in which the model finds others itself once its maps are moved by rounding.
     """
 
     network: str
@@ -75,18 +72,19 @@ class Row(NamedTuple):
     batch: int
     parity: Parity
     clear: float
+    unsure: int
 
     @property
     def same(self) -> bool:
         """Whether both found the same."""
-        return self.parity.strangers == 0 and self.clear <= NEAR
+        return self.parity.strangers == self.unsure and self.clear <= NEAR
 
     def cells(self) -> list[str]:
         """As they are printed."""
         found = self.parity
         counts = [f"{self.size[0]}x{self.size[1]}", str(self.batch), str(found.images), str(found.people)]
-        figures = [f"{found.maps:.1e}", f"{self.clear:.1e}", f"{found.keypoints:.1e}", str(found.strangers)]
-        return [self.network, self.width, self.engine, *counts, *figures]
+        figures = [f"{found.maps:.1e}", f"{self.clear:.1e}", f"{found.keypoints:.1e}"]
+        return [self.network, self.width, self.engine, *counts, *figures, str(found.strangers), str(self.unsure)]
 
 
 def clear_distance(expected: Instances, found: Instances) -> float:
@@ -96,6 +94,33 @@ def clear_distance(expected: Instances, found: Instances) -> float:
     _, scores = expected.need_keypoints()
     apart = np.linalg.norm(expected.keypoints - found.keypoints, axis=-1)
     return float(apart[scores >= CLEAR].max(initial=0))
+
+
+def is_unsure(inferencer: Inferencer, image: np.ndarray, expected: Instances, noise: float) -> bool:
+    """Whether a model finds other instances itself in one of some trials in which its maps are moved at random.
+
+    Args:
+        inferencer: with the model.
+        image: ``(H, W, 3) uint8`` RGB.
+        expected: found in it.
+        noise: by which the maps are moved at most, relative to the largest value where that is above 1.
+    """
+    network, generator = inferencer.model.network, torch.Generator().manual_seed(0)
+
+    def move(values: torch.Tensor) -> torch.Tensor:
+        most = noise * max(1.0, float(values.abs().max()))
+        return values + most * (2 * torch.rand(values.shape, generator=generator) - 1)
+
+    def moved(pixels: torch.Tensor) -> Maps:
+        maps = network(pixels)
+        return Maps(move(maps.heatmaps), move(maps.need_tags()))
+
+    inferencer.model.network = moved
+    try:
+        trials = [inferencer.predict(image) for _ in range(TRIALS)]
+    finally:
+        inferencer.model.network = network
+    return any(len(trial) != len(expected) or trial.masks != expected.masks for trial in trials)
 
 
 def photographs(count: int, shape: tuple[int, int]) -> list[np.ndarray]:
@@ -120,6 +145,22 @@ def images_of(shape: tuple[int, int], count: int) -> list[np.ndarray]:
     return [*photos, *(drawn.load(i).image for i in range(len(drawn)))]
 
 
+def look(
+    predictor: Predictor, inferencer: Inferencer, images: list[np.ndarray], expected: list[Instances]
+) -> tuple[Parity, float, int]:
+    """The last three fields of a row: of images in which the model found what is expected."""
+    parity, clear = Parity(), 0.0
+    parity.maps = compare(inferencer, predictor, images[:1]).maps
+    others = []
+    for image, one, other in zip(images, expected, predictor(images), strict=True):
+        before = parity.strangers
+        parity.add(one, other)
+        clear = max(clear, clear_distance(one, other))
+        others += [(image, one)] * (parity.strangers - before)
+    unsure = sum(is_unsure(inferencer, image, one, parity.maps) for image, one in others)
+    return parity, clear, unsure
+
+
 def held(name: tuple[str, str], images: Images, engines: Sequence[str], folder: Path) -> Iterator[Row]:
     """Export a network and compare it with its model.
 
@@ -141,12 +182,8 @@ def held(name: tuple[str, str], images: Images, engines: Sequence[str], folder: 
         for engine in engines:
             for batch in BATCHES:
                 predictor = Predictor(exported.path, engine, threads=1, batch_size=batch, description=description)
-                parity, clear = Parity(), 0.0
-                for one, other in zip(expected, predictor(looked_at), strict=True):
-                    parity.add(one, other)
-                    clear = max(clear, clear_distance(one, other))
-                parity.maps = compare(inferencer, predictor, looked_at[:1]).maps
-                yield Row(*name, engine, shape, batch, parity, clear)
+                figures = look(predictor, inferencer, looked_at, expected)
+                yield Row(*name, engine, shape, batch, *figures)
 
 
 def main() -> int:
