@@ -11,6 +11,8 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ex
 exclude_patterns = ["_build/html"]
 html_theme = "furo"
 html_title = f"aemm {release}"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 
 nb_execution_mode = "force"  # the tutorial is kept without outputs
 nb_execution_timeout = 900
