@@ -22,6 +22,7 @@ SCRIPTS = (
     "photo_loading.py",
     "image_checks.py",
     "data_loading.py",
+    "sharded_loading.py",
     "annotations.py",
     "target_drawing.py",
     "decoding.py",
@@ -44,6 +45,7 @@ PACKAGES = (
     "hotcoco",
     "mmpose",
     "orjson",
+    "fsspec",
 )
 
 

@@ -7,6 +7,7 @@ import pickle
 import re
 import runpy
 import struct
+import tarfile
 import zipfile
 from importlib import import_module
 from pathlib import Path
@@ -45,6 +46,7 @@ from aemm.formats.png import read_indices
 from aemm.formats.results import read_results
 from aemm.formats.scalars import read_history
 from aemm.formats.segmentation import MAX_NUMBERS, MAX_OUTLINE
+from aemm.formats.shards import Shards
 from aemm.formats.voc import VocFiles, read_sbd
 from aemm.records import DatasetInfo
 from aemm.runtime.description import DeployedModelError
@@ -134,6 +136,12 @@ def _described(path):
     description_beside("model.onnx")
 
 
+def _indexed(path):
+    with tarfile.open("whole.tar", "w"):
+        os.replace(path, "whole.tar.index")
+    Shards(["whole.tar"])
+
+
 def _curves(path):
     os.makedirs("start/vis_data", exist_ok=True)
     os.replace(path, "start/vis_data/scalars.json")
@@ -158,6 +166,7 @@ READERS = {
     "predictions for `aemm evaluate`": [(lambda path: read_results(path, [(1, (4, 4))], INFO), AnnotationError)],
     "keypoint sets": [(build_skeleton, ValueError)],
     "images": [(load_image, UnreadableImageError)],
+    "shards of images": [(lambda path: Shards([path]), OSError), (_indexed, OSError)],
     "videos": [(lambda path: list(open_frames(path)), UnreadableImageError)],
     "masks": [(read_indices, UnreadableImageError)],
     "lists of VOC images": [(lambda path: VocFiles(".", [path]), AnnotationError)],

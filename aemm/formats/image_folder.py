@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from aemm.formats.absent import absent_names, describe_absent
 from aemm.formats.image import load_annotated_image
 from aemm.formats.orientation import Exif
 from aemm.formats.paths import plain_name, resolve_inside
+from aemm.formats.shards import ShardBackend
 
 _SHOWN = 8
 
@@ -22,7 +23,7 @@ class ImageFolder:
     """Where the images of an annotation file are, and how they are meant.
 
     Attributes:
-        path: of the folder, or its address.
+        path: of the folder, its address, or shards, see :mod:`aemm.formats.shards`.
         exif: see :func:`aemm.formats.image.load_annotated_image`.
         allow_outside: file names may be absolute or lead out of the folder.
     """
@@ -45,9 +46,19 @@ class ImageFolder:
                 faults.append(f"images: {error}")
         if len(faults) > _SHOWN:
             faults[_SHOWN:] = [f"images: {len(faults) - _SHOWN} more file names lead out of the folder"]
-        if isinstance(get_file_backend(self.path), LocalBackend) and (absent := absent_names(self.path, inside)):
-            faults.append(describe_absent(self.path, absent, len(inside)))
-        return faults
+        return faults + self._absent_faults(inside)
+
+    def _absent_faults(self, names: Sequence[str]) -> list[str]:
+        """What is said of files that are not there; those of a store are not asked for one by one."""
+        backend = get_file_backend(self.path)
+        if isinstance(backend, LocalBackend) and (absent := absent_names(self.path, names)):
+            return [describe_absent(self.path, absent, len(names))]
+        if isinstance(backend, ShardBackend):
+            absent = [name for name in names if not backend.exists(resolve_inside(self.path, name, True))]
+            listed = ", ".join(map(repr, absent[:_SHOWN]))
+            said = f"images: {len(absent)} of {len(names)} files are in no shard of {self.path}, such as {listed}"
+            return [f"{said}; img_dir must name the shards of this annotation file"] if absent else []
+        return []
 
     def load(self, name: str, size: tuple[int, int], source: str) -> np.ndarray:
         """An image ``(H, W, 3) uint8`` RGB.

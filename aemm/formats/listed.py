@@ -17,6 +17,7 @@ from aemm.formats.image_folder import ImageFolder
 from aemm.formats.notices import Notice
 from aemm.formats.orientation import Exif
 from aemm.formats.packed import PackedValues, SharesArrays, numbers, packed_ids
+from aemm.formats.shards import below
 from aemm.formats.values import identifier
 from aemm.records import ImageId, Truth
 
@@ -65,9 +66,7 @@ def list_sources(
     if len(set(files)) < len(files):
         raise ValueError(f"ann_file names a file twice, {files}; RepeatDataset repeats one")
     return [
-        AnnotationSource(
-            os.path.join(data_root, file), ImageFolder(os.path.join(data_root, folder), exif, allow_outside)
-        )
+        AnnotationSource(below(data_root, file), ImageFolder(below(data_root, folder), exif, allow_outside))
         for file, folder in zip(files, folders, strict=True)
     ]
 
