@@ -28,7 +28,14 @@ AUTHORS = dict(window=3, distance="rms", stop_when_full=True, filled_score="one"
 STYLES = {"default": {}, "higherhrnet": TIES, "newell": TIES | AUTHORS}
 
 
-def scene(people: int, size: int, tag_dims: int = 2, seed: int = 0) -> tuple[Maps, Batch]:
+def stretch(planes: np.ndarray, size: int, interpolation: int) -> np.ndarray:
+    """Planes ``(h, w, P)`` as ``(P, size, size)``, one by one, since OpenCV takes only so many channels."""
+    return np.stack(
+        [cv2.resize(plane, (size, size), interpolation=interpolation) for plane in planes.transpose(2, 0, 1)]
+    )
+
+
+def scene(people: int, size: int, tag_dims: int = 2, seed: int = 0, keypoints: int = KEYPOINTS) -> tuple[Maps, Batch]:
     """Maps of one image and the batch they belong to.
 
     Args:
@@ -36,24 +43,25 @@ def scene(people: int, size: int, tag_dims: int = 2, seed: int = 0) -> tuple[Map
         size: height and width of the maps in cells.
         tag_dims: L.
         seed: of everything random.
+        keypoints: K.
     """
     rng = np.random.default_rng(seed)
     strays = 2
     height = size * (0.5 if people < 10 else 0.25)
     center = rng.uniform(0.15 * size, 0.85 * size, (people, 1, 2))
-    body = center + rng.uniform(-0.5, 0.5, (people, KEYPOINTS, 2)) * height
-    body = np.concatenate([body, rng.uniform(0, size, (strays, KEYPOINTS, 2))]).clip(1, size - 2)
+    body = center + rng.uniform(-0.5, 0.5, (people, keypoints, 2)) * height
+    body = np.concatenate([body, rng.uniform(0, size, (strays, keypoints, 2))]).clip(1, size - 2)
     valid = rng.random(body.shape[:2]) > 0.15
-    valid[people:] = rng.random((strays, KEYPOINTS)) < 0.15  # about one stray peak for three keypoints
+    valid[people:] = rng.random((strays, keypoints)) < 0.15  # about one stray peak for three keypoints
     heat = draw_gaussians(body, valid, (size, size), size / 64, "unbiased")
-    heat *= cv2.resize(rng.uniform(0.5, 1, (8, 8, KEYPOINTS)), (size, size)).transpose(2, 0, 1)
+    heat *= stretch(rng.uniform(0.5, 1, (8, 8, keypoints)), size, cv2.INTER_LINEAR)
     heat += rng.normal(0, 0.01, heat.shape)
 
-    low = rng.normal(0, 2, (12, 12, KEYPOINTS * tag_dims))
-    tags = cv2.resize(low, (size, size), interpolation=cv2.INTER_CUBIC).transpose(2, 0, 1)
-    tags = tags.reshape(KEYPOINTS, tag_dims, size, size) + rng.normal(0, 0.05, (KEYPOINTS, tag_dims, size, size))
-    own = rng.uniform(-6, 6, (people + strays, 1, tag_dims)).repeat(KEYPOINTS, 1)
-    own[people:] = rng.uniform(-6, 6, (strays, KEYPOINTS, tag_dims))
+    low = rng.normal(0, 2, (12, 12, keypoints * tag_dims))
+    tags = stretch(low, size, cv2.INTER_CUBIC).reshape(keypoints, tag_dims, size, size)
+    tags = tags + rng.normal(0, 0.05, tags.shape)
+    own = rng.uniform(-6, 6, (people + strays, 1, tag_dims)).repeat(keypoints, 1)
+    own[people:] = rng.uniform(-6, 6, (strays, keypoints, tag_dims))
     reach = round(3 * size / 64)
     for row, keypoint in np.argwhere(valid):
         x, y = body[row, keypoint].astype(int)

@@ -34,6 +34,7 @@ SCRIPTS = (
     "drawing.py",
     "checkpoint_writing.py",
     "training_step.py",
+    "scaling.py",
 )
 PACKAGES = (
     "numpy",
