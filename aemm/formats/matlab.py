@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io import loadmat
 
 from aemm.formats.matlab_check import check_matlab
 
@@ -23,6 +22,8 @@ def load_mat(path: str | Path, squeeze: bool = True) -> dict[str, Any]:
     Raises:
         ValueError: the file is missing or not a MATLAB file.
     """
+    from scipy.io import loadmat  # here, since it takes long to import, and few data sets are such files
+
     try:
         data = Path(path).read_bytes()
         check_matlab(data)

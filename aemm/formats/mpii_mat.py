@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io import savemat
 
 from aemm.formats.matlab import entries, load_mat, number
 from aemm.ops.boxes import head_sizes
@@ -185,6 +184,8 @@ def write_submission(path: str | Path, groups: Sequence[Instances], skeleton: Sk
         groups: one entry for each group, in the official order.
         skeleton: of the predictions; keypoints that MPII does not know are left out.
     """
+    from scipy.io import savemat  # here, since it takes long to import
+
     ids = {k: MPII.keypoints.index(name) for k, name in enumerate(skeleton.keypoints) if name in MPII.keypoints}
     rows = []
     for found in groups:

@@ -9,7 +9,6 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 
 from aemm.reports.errors import KINDS
 from aemm.reports.figures import Figures, Row
@@ -111,6 +110,8 @@ def render_page(contents: Mapping[str, Any], shown: Sequence[Shown], embed: Call
         embed: makes the address of a picture.
     """
     groups = list(dict.fromkeys(group for image in shown for group in image.groups))
+    from jinja2 import Environment, StrictUndefined  # here, since few runs write a page
+
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(_part("page.html.jinja"))
     return template.render(

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from aemm.formats.scalars import History
 from aemm.reports.measures import Curve
 from aemm.visualization import instance_color
+
+if TYPE_CHECKING:  # matplotlib takes longer to import than a small network to build, and few runs plot
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 WIDTH = 4.6  # inches; on a narrow screen text stays legible
 _INK = "#123456"  # stands for the colour of the page's text until the plot is in it
@@ -38,7 +40,16 @@ _CHIEF = ("AP", "AP50", "mAP", "PCKh", "apr_50", "apr_vol")  # of the metrics, w
 _PANELS = (("losses", "loss"), ("learning rate", "lr"), ("spread of the tags", "tag_spread"))
 
 
+def _styled(settings: dict[Any, Any]) -> AbstractContextManager[None]:
+    """Within it matplotlib draws in a style."""
+    from matplotlib import rc_context
+
+    return rc_context(settings)
+
+
 def _new(rows: int = 1, height: float = 2.9) -> tuple[Figure, list[Axes]]:
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(WIDTH, height * rows), layout="constrained")
     return figure, list(np.ravel(figure.subplots(rows, 1)))
 
@@ -46,7 +57,7 @@ def _new(rows: int = 1, height: float = 2.9) -> tuple[Figure, list[Axes]]:
 def _svg(figure: Figure, title: str) -> str:
     """The figure as an element of a page, described by its title."""
     text = io.StringIO()
-    with rc_context({"svg.hashsalt": title}):
+    with _styled({"svg.hashsalt": title}):
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     body = text.getvalue()
     return (
@@ -68,7 +79,7 @@ def plot_precision_recall(runs: Mapping[str, Sequence[Curve]]) -> str:
     Args:
         runs: curves by the name of the run.
     """
-    with rc_context(_RC):
+    with _styled(_RC):
         figure, (axes,) = _new()
         for n, (style, curves) in enumerate(zip(_cycle(_STYLES, len(runs)), runs.values(), strict=True)):
             for color, curve in zip(_cycle(_LINES, len(curves)), curves, strict=True):
@@ -87,7 +98,7 @@ def plot_by_threshold(runs: Mapping[str, Curve], similarity: str) -> str:
         runs: the curve by the name of the run.
         similarity: what the thresholds are of.
     """
-    with rc_context(_RC):
+    with _styled(_RC):
         figure, (axes,) = _new()
         for color, (run, curve) in zip(_cycle(_LINES, len(runs)), runs.items(), strict=True):
             axes.plot(curve.x, curve.y, color=color, marker=".", label=_short(run))
@@ -104,7 +115,7 @@ def plot_history(runs: Mapping[str, History]) -> str:
     Args:
         runs: curves by the name of the run; not all empty.
     """
-    with rc_context(_RC):
+    with _styled(_RC):
         return _svg(_draw_history(runs, _INK), "Curves of the training")
 
 
@@ -115,7 +126,7 @@ def save_history(path: str | Path, runs: Mapping[str, History]) -> None:
         path: ``.svg``, ``.png`` or ``.pdf``.
         runs: see :func:`plot_history`.
     """
-    with rc_context({name: value for name, value in _RC.items() if value != _INK}):
+    with _styled({name: value for name, value in _RC.items() if value != _INK}):
         _draw_history(runs, "black").savefig(path, dpi=150)
 
 
@@ -176,7 +187,7 @@ def plot_tags(tags: np.ndarray, rows: np.ndarray, owners: np.ndarray, found: np.
     Reference: Newell et al. 2017, figure 4.
     """
     line, marks = on_line(tags, found)
-    with rc_context(_RC):
+    with _styled(_RC):
         figure, (axes,) = _new(height=max(2.2, 0.17 * len(names) + 0.7))
         for value in marks:
             axes.axvline(value, color=_INK, alpha=0.35, linewidth=0.8)
@@ -199,7 +210,7 @@ def plot_tag_histograms(panels: Sequence[tuple[str, np.ndarray, np.ndarray, np.n
 
     Reference: Newell et al. 2017, figure 5.
     """
-    with rc_context(_RC):
+    with _styled(_RC):
         figure, all_axes = _new(len(panels), 1.9)
         for axes, (name, tags, owners, found) in zip(all_axes, panels, strict=True):
             line, marks = on_line(tags, found)

@@ -47,6 +47,13 @@ def test_help_imports_nothing_slow(words):
     assert not SLOW & set(loaded)
 
 
+def test_what_predicts_and_trains_imports_nothing_that_most_runs_never_use():
+    code = "import sys, aemm.apis, aemm.engine; print(*sys.modules)"
+    loaded = set(python("-c", code).stdout.split())
+    assert {"torch", "aemm.apis"} <= loaded
+    assert not {"matplotlib", "jinja2", "scipy.io", "scipy.sparse", "timm", "torchvision", "onnx", "openvino"} & loaded
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_shows_two_examples_that_parse(name, capsys):
     with pytest.raises(SystemExit) as caught:
