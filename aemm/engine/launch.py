@@ -234,5 +234,5 @@ def build_runner(cfg: Config, launcher: str = "none", device: str | None = None)
     pass_over_broken_torchvision()  # the runner logs its version
     if device and device.startswith("cuda:"):
         torch.cuda.set_device(device)  # where whatever asks for no certain GPU goes
-    kind = type("_Runner", (_Runner,), dict(device=device)) if device else _Runner
+    kind: type[_Runner] = type("_Runner", (_Runner,), dict(device=device)) if device else _Runner
     return kind.from_cfg(cfg)
