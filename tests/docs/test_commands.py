@@ -53,6 +53,8 @@ NOT_RUN = {
     "aemm test": "needs a trained network; one with drawn data runs above",
     "aemm check": "runs a network at full width; tests/engine/test_trial.py checks small ones",
     "aemm report": "tests networks, which the first words of the list do; tests/engine/test_report.py reports",
+    "aemm pack": "needs COCO; tests/formats/test_shards.py packs drawn images",
+    "aemm profile": "runs a network at full width; tests/apis/test_prediction_times.py measures a small one",
     "aemm curves": "needs logs of two trainings; tests/engine/test_report.py draws them",
     "aemm export": "traces a network at full width; tests/export writes files of small ones",
     "aemm models": "downloads weights; tests/engine/test_published.py gets them from a server of its own",
