@@ -18,13 +18,13 @@ from torch import Tensor
 
 from aemm.apis.account import Account
 from aemm.apis.inputs import Input, Shot, find_sources
-from aemm.apis.outputs import Pictures
+from aemm.apis.outputs import PictureKind, Pictures
 from aemm.apis.pipeline import Behind, Pipeline, gather_alike, put_in_order
 from aemm.datasets import collate
 from aemm.engine import UNTHINNED, Speed, Thinning, check_finite, load_config, load_weights, prepare_model, set_views
 from aemm.engine.published import PUBLISHED, weights_or_published
 from aemm.ops.masks import decode_masks
-from aemm.records import DatasetInfo
+from aemm.records import DatasetInfo, check_choice
 from aemm.registry import MODELS, TRANSFORMS
 from aemm.skeletons import Skeleton
 from aemm.structures import Batch, ImageId, Instances, Maps, Sample
@@ -60,6 +60,7 @@ class Inferencer:
         fuse: fold its batch norms into its convolutions.
         channels_last: images and weights as NHWC in memory; by default as the config says.
         thinning: what leaves the result, see :class:`aemm.engine.Thinning`; None = nothing does.
+        pictures_as: what drawings are written as, see :class:`aemm.apis.outputs.Pictures`.
         overlap: read, run the network, group, draw and write at the same time, each in threads of its own.
 
     Attributes:
@@ -95,6 +96,7 @@ class Inferencer:
         channels_last: bool | None = None,
         thinning: Thinning | None = Thinning(),  # noqa: B008 - it cannot be changed
         overlap: bool = True,
+        pictures_as: PictureKind = "png",
     ) -> None:
         if not isinstance(batch_size, int) or batch_size < 1:
             raise ValueError(f"batch_size must be at least 1 image, got {batch_size!r}")
@@ -102,6 +104,8 @@ class Inferencer:
         cfg = deepcopy(config) if isinstance(config, Config) else load_config(str(config))
         set_views(cfg, scales, flip)
         self.batch_size, self.overlap = batch_size, overlap
+        self.pictures_as = pictures_as
+        check_choice("pictures_as", pictures_as, PictureKind)
         self.pipeline = [TRANSFORMS.build(step) for step in cfg.test_dataloader.dataset.get("pipeline", ())]
         self.model = MODELS.build(cfg.model)
         if checkpoint is not None:
@@ -144,7 +148,7 @@ class Inferencer:
         with ExitStack() as stack:
             write = None
             if out_dir is not None:
-                pictures = Pictures(out_dir)
+                pictures = Pictures(out_dir, self.pictures_as)
                 stack.callback(pictures.close)
                 write = Behind(pictures.write, _READY, self.overlap)
                 stack.callback(write.close)

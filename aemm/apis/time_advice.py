@@ -111,7 +111,7 @@ def prediction_advice(cfg: Config, steps: Mapping[str, float], device: str) -> l
     for name, remedy in (
         ("read", "smaller files"),
         ("draw", "leave out --out-dir where json is enough"),
-        ("write", "leave out --out-dir where json is enough"),
+        ("write", "--pictures-as jpg is written sooner; leave out --out-dir where json is enough"),
     ):
         if share.get(name, 0) > _MUCH:
             advice.append(f"{name} takes {share[name]:.0%}: {remedy}")

@@ -50,6 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--draw-threshold", type=share, default=0.1, help="instances and keypoints below it are not drawn; default 0.1"
     )
+    parser.add_argument(
+        "--pictures-as", choices=["png", "jpg"], default="png", help="jpg is written sooner and smaller; default png"
+    )
     add_device(parser)
     parser.add_argument(
         "--engine",
@@ -99,6 +102,7 @@ def main(args: argparse.Namespace) -> ExitCode:
         args.device,
         batch_size=args.batch_size or 1,
         thinning=Thinning(**chosen_thinning(args)),
+        pictures_as=args.pictures_as,
         **chosen_speed(args),
     )
     account = Account()

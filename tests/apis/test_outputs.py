@@ -8,7 +8,8 @@ import pytest
 from aemm.apis import Account, open_results
 from aemm.apis.outputs import Pictures
 from aemm.datasets import CocoPoseDataset
-from aemm.formats import open_frames
+from aemm.formats import load_image, open_frames
+from aemm.formats.kinds import kind_of_file
 from aemm.ops.masks import decode_masks, encode_masks
 from aemm.records import DatasetInfo, Instances
 from aemm.skeletons import SKELETONS
@@ -126,6 +127,18 @@ def test_frames_that_are_missing_do_not_shift_the_time(tmp_path):
     pictures.close()
     shown = [number_of(image) for _, image in open_frames(str(next(tmp_path.iterdir())))]
     assert shown == [0, 0, 2, 3, 3, 3, 6, 7]
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_pictures_are_of_the_kind_that_is_asked_for(tmp_path, kind):
+    pictures, source = Pictures(tmp_path, kind), SimpleNamespace(name="a.bmp", rate=None)
+    pictures.write(source, "a.bmp", scene())
+    (path,) = tmp_path.iterdir()
+    assert path.name == f"a.bmp.{kind}"
+    assert kind_of_file(str(path)).name == {"png": "PNG", "jpg": "JPEG"}[kind]
+    assert np.abs(load_image(str(path)).astype(int) - scene()).mean() < 3
+    with pytest.raises(ValueError, match="pictures_as must be one of"):
+        Pictures(tmp_path, "gif")
 
 
 def test_each_source_has_its_own_video_and_images_their_pictures(tmp_path):
