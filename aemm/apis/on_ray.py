@@ -59,17 +59,29 @@ class _Worker:
         self.inferencer = model.load(device)
 
     def __call__(self, block: Any) -> Any:
-        """A row for every image, and one for every input that was left out or not read whole."""
+        """The rows of a block of inputs, as a table."""
         import pyarrow
 
-        account = Account()
         names = [os.fsdecode(name) for name in block["input"].to_pylist()]
-        rows = [to_plain(found) for found in self.inferencer(names, account=account)]
+        return pyarrow.Table.from_pylist(self.rows(names), schema=schema())
+
+    def rows(self, names: list[str]) -> list[dict[str, Any]]:
+        """A row for every image, and one for every input that was left out or not read whole.
+
+        An input that raises an error is left out alone: it ends no run of days, and Ray would lose its message.
+        """
+        account = Account()
+        try:
+            rows = [to_plain(found) for found in self.inferencer(names, account=account)]
+        except (ValueError, OSError) as error:
+            if len(names) > 1:
+                return [row for name in names for row in self.rows([name])]
+            rows = []
+            account.leave_out(names[0], error)
         for row in rows:
             row["image_id"] = writable(str(row["image_id"]))
         lost = (*account.left_out, *account.partial)
-        rows += [{"image_id": writable(row.name), "left_out": writable(row.reason)} for row in lost]
-        return pyarrow.Table.from_pylist(rows, schema=schema())
+        return rows + [{"image_id": writable(row.name), "left_out": writable(row.reason)} for row in lost]
 
 
 def schema() -> Any:
@@ -116,12 +128,8 @@ def predict_on_ray(
     with _cluster(workers) as cluster:
         on_gpus = bool(gpus and cluster.get("GPU", 0))
         count = workers or int(cluster["GPU"] if on_gpus else cluster["CPU"] // 2) or 1
-        try:
-            found = _predicted(data, model, files, count, on_gpus)
-            found.write_parquet(str(part), filesystem=importlib.import_module("pyarrow.fs").LocalFileSystem())
-        except Exception as error:
-            _tell_cause(error)
-            raise
+        found = _predicted(data, model, files, count, on_gpus)
+        found.write_parquet(str(part), filesystem=importlib.import_module("pyarrow.fs").LocalFileSystem())
     if target.exists():
         target.rmdir()
     part.replace(target)
@@ -232,21 +240,6 @@ def _read_list(row: dict[str, Any]) -> list[dict[str, Any]]:
     with open(row["list"], "rb") as file:
         lines = [line.rstrip(b"\r\n") for line in file]
     return [{"input": line} for line in lines if line]
-
-
-def _tell_cause(error: BaseException) -> None:
-    """Raise what a worker raised, if it speaks to the user, without Ray's account of how it came here.
-
-    Raises:
-        ValueError: of a worker.
-        OSError: likewise.
-    """
-    inner: BaseException | None = error
-    while inner is not None:
-        cause = getattr(inner, "cause", None) or inner.__cause__
-        if cause is None and isinstance(inner, ValueError | OSError):
-            raise ValueError(f"a worker stopped: {inner}") from error
-        inner = cause
 
 
 def read_account(folder: str | Path) -> Account:

@@ -6,13 +6,15 @@ import sys
 import time
 
 import cv2
+import numpy as np
 import pytest
 import torch
 
 from aemm.apis import Inferencer, ModelSpec, predict_on_ray
-from aemm.apis.on_ray import _read_list
+from aemm.apis.on_ray import _read_list, _Worker
 from aemm.cli import main
 from aemm.datasets.synthetic import SyntheticPoseDataset
+from aemm.records import Instances
 from tests.end_to_end import ROOT, write_config
 
 # a transform by which a worker tells that it is at work, and works no faster than it can be killed
@@ -127,6 +129,20 @@ def test_lists_name_an_input_a_line_also_such_as_are_no_text(tmp_path):
     (tmp_path / "list.txt").write_bytes(b"a b.png\r\n\n/abs/c.png\nhttps://host/d.png\n\xff.png")
     inputs = [row["input"] for row in _read_list({"list": str(tmp_path / "list.txt")})]
     assert inputs == [b"a b.png", b"/abs/c.png", b"https://host/d.png", b"\xff.png"]
+
+
+def test_an_input_that_raises_an_error_is_left_out_alone():
+    def look(names, account):
+        for name in names:
+            if name == "bad":
+                raise ValueError("bad: what was found is not finite")
+            yield Instances(name, (4, 6), np.zeros(0, np.float32))
+
+    worker = object.__new__(_Worker)
+    worker.inferencer = look
+    rows = worker.rows(["a", "bad", "b"])
+    assert [row["image_id"] for row in rows] == ["a", "bad", "b"]
+    assert [row.get("left_out") for row in rows] == [None, "bad: what was found is not finite", None]
 
 
 @pytest.mark.parametrize(
