@@ -101,7 +101,7 @@ class Inferencer:
         if not isinstance(batch_size, int) or batch_size < 1:
             raise ValueError(f"batch_size must be at least 1 image, got {batch_size!r}")
         speed = Speed(half, compile, fuse, channels_last)
-        cfg = deepcopy(config) if isinstance(config, Config) else load_config(str(config))
+        cfg = deepcopy(config) if isinstance(config, Config) else load_config(str(config), trains=False)
         set_views(cfg, scales, flip)
         self.batch_size, self.overlap = batch_size, overlap
         self.pictures_as = pictures_as

@@ -92,7 +92,7 @@ def main(args: argparse.Namespace) -> ExitCode:
         if place:
             check_file(place, option, args.checkpoint, args.config, *args.input)
     check_device(args.device)
-    cfg = load_config(args.config, parse_options(args.cfg_options))
+    cfg = load_config(args.config, parse_options(args.cfg_options), trains=False)
     require(cfg, ("model", "test_dataloader"), "predict")
     choose_views(cfg, args)
     checkpoint = weights_or_published(args.config, args.checkpoint, Progress(args.config))

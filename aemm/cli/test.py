@@ -69,7 +69,7 @@ def main(args: argparse.Namespace) -> ExitCode:
     from aemm.engine.published import weights_or_published
 
     check_device(args.device)
-    cfg = load_config(args.config, parse_options(args.cfg_options))
+    cfg = load_config(args.config, parse_options(args.cfg_options), trains=False)
     require(cfg, ("model", "test_dataloader", "test_cfg", "test_evaluator"), "be evaluated")
     choose_views(cfg, args)
     set_prediction(cfg, Speed(**chosen_speed(args)), Thinning(**chosen_thinning(args)), args.batch_size)

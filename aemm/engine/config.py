@@ -17,7 +17,7 @@ from aemm.engine.config_parts import find_class
 from aemm.registry import MODELS, TRANSFORMS, UnknownTypeError, parameters
 
 
-def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
+def load_config(path: str, options: Mapping[str, Any] | None = None, trains: bool = True) -> Config:
     """A config file with overrides applied and checked, its scope active.
 
     What remains is what something reads. The variables of a config, such as a pipeline that a recipe splices into its
@@ -27,6 +27,7 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     Args:
         path: the file, or the name of a recipe, such as ``pose/hrnet_w32_coco_512``.
         options: dotted keys and values, as ``--cfg-options`` gives them. ``data_root`` reaches every data set.
+        trains: whether the values of optimizer and schedules are tried, too, which predictions never read.
 
     Raises:
         FileNotFoundError: there is no such file or recipe.
@@ -42,7 +43,7 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     if any(option.startswith("custom_imports") for option in options or {}):
         import_modules(cfg.custom_imports, os.getcwd())
     init_default_scope(cfg.get("default_scope", "aemm"))
-    raise_faults(faults + config_faults(cfg.to_dict()), path)
+    raise_faults(faults + config_faults(cfg.to_dict(), trains), path)
     return cfg
 
 

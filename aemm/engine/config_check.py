@@ -206,7 +206,7 @@ def _helper_faults(cfg: Mapping[str, Any]) -> Iterator[str]:
             yield f"runner_type: {error}"
 
 
-def config_faults(cfg: Mapping[str, Any]) -> list[str]:
+def config_faults(cfg: Mapping[str, Any], trains: bool = True) -> list[str]:
     """Everything that can be seen to be wrong without building model and data.
 
     These are keys that nothing reads, unknown types, arguments that a class does not take or lacks, values that
@@ -214,6 +214,7 @@ def config_faults(cfg: Mapping[str, Any]) -> list[str]:
 
     Args:
         cfg: a loaded config.
+        trains: whether the values of optimizer and schedules matter; to try them takes about a second.
     """
     misshapen, together = _misshapen(cfg), _together_faults(cfg)
     cfg = {key: value for key, value in cfg.items() if key not in misshapen}
@@ -226,7 +227,7 @@ def config_faults(cfg: Mapping[str, Any]) -> list[str]:
     for key in ("val_evaluator", "test_evaluator"):
         faults += _evaluator_faults(cfg.get(key), key)
     faults += loop_faults(cfg)
-    faults += optimizer_faults(cfg)
+    faults += optimizer_faults(cfg, trains)
     faults += hook_faults(cfg)
     faults += watched_faults(cfg)
     faults += _helper_faults(cfg)

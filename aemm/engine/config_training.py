@@ -48,8 +48,13 @@ def loop_faults(cfg: Mapping[str, Any]) -> Iterator[str]:
         yield from number_faults(node, key, ("max_epochs", "max_iters", "val_interval", "val_begin"))
 
 
-def optimizer_faults(cfg: Mapping[str, Any]) -> list[str]:
-    """Faults of ``optim_wrapper`` and ``param_scheduler``: the names first, then whether they can be built."""
+def optimizer_faults(cfg: Mapping[str, Any], trains: bool = True) -> list[str]:
+    """Faults of ``optim_wrapper`` and ``param_scheduler``: the names first, then whether they can be built.
+
+    Args:
+        cfg: a loaded config.
+        trains: whether to build them. The first optimizer of a process has torch import its compiler.
+    """
     wrapper = cfg.get("optim_wrapper")
     if wrapper is None:
         return []
@@ -58,7 +63,7 @@ def optimizer_faults(cfg: Mapping[str, Any]) -> list[str]:
     for path, schedule in schedules:
         added = ("convert_to_iter_based", "epoch_length")
         faults += part_faults(schedule, path, ours.PARAM_SCHEDULERS, extra=added, passed=("optimizer", "param_name"))
-    return faults or _trial_faults(cfg, wrapper, schedules)
+    return faults or (_trial_faults(cfg, wrapper, schedules) if trains else [])
 
 
 def _wrapper_faults(node: Mapping[str, Any], path: str) -> Iterator[str]:
