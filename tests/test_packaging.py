@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,8 @@ def test_a_wheel_alone_trains_by_name_from_any_folder(tmp_path):
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
     subprocess.run([*pip, str(source)], check=True)
     (wheel,) = tmp_path.glob("aemm-*.whl")
+    if find_spec("twine"):  # what the package index would refuse
+        subprocess.run([sys.executable, "-m", "twine", "check", "--strict", str(wheel)], check=True)
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(home)
     shutil.rmtree(source)
