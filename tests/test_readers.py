@@ -48,6 +48,7 @@ from aemm.formats.scalars import read_history
 from aemm.formats.segmentation import MAX_NUMBERS, MAX_OUTLINE
 from aemm.formats.shards import Shards
 from aemm.formats.voc import VocFiles, read_sbd
+from aemm.models.backbones.from_timm import _weights_in
 from aemm.records import DatasetInfo
 from aemm.runtime.description import DeployedModelError
 from aemm.runtime.engines import description_beside
@@ -173,6 +174,7 @@ READERS = {
     "masks of the Semantic Boundaries Dataset": [(read_sbd, UnreadableImageError)],
     "MPII annotations and submissions": [(read_groups, ValueError)],
     "checkpoints": [(read_checkpoint, CheckpointError)],
+    "weights of timm and Hugging Face": [(_weights_in, CheckpointError)],
     "the note which checkpoint is the newest": [(_note, CheckpointError)],
     "configs in YAML or json": [(_data_config, ConfigError)],
     "labels of labelme": [(read, AnnotationError) for read in (labelme.read, label_studio.read, coco_points.read)],
