@@ -26,6 +26,7 @@ TESTED = {"bash", "python", "json", "{include}", "{literalinclude}", "{toctree}"
 RECIPE = "synthetic/pose_hourglass_tiny_128"
 # Libraries that a block needs and that are no requirement of the tests.
 OPTIONAL = {"supervision"}
+BORROWED = {"TimmBackbone": "timm"}
 
 
 def is_settings(block):
@@ -76,6 +77,9 @@ def test_settings_load_and_build(block, world, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.py").write_text(text)
     cfg = load_config("own.py")
+    for kind, library in BORROWED.items():
+        if kind in text and importlib.util.find_spec(library) is None:
+            pytest.skip(f'{library} is absent: pip install "aemm[{library}]"')
     cfg.model.backbone.update(SMALL.get(cfg.model.backbone.type, {}))  # published ones take seconds to build
     MODELS.build(cfg.model)
     for metric in [cfg.val_evaluator] if isinstance(cfg.val_evaluator, dict) else cfg.val_evaluator:
