@@ -40,7 +40,7 @@ def converted(folder: Path) -> str:
 
 def run(args: argparse.Namespace, start: str, weights: str | bool) -> dict[str, float]:
     """APs after a training that starts from some weights."""
-    options: dict[str, Any] = {"train_cfg.max_epochs": args.epochs, "train_cfg.val_interval": args.epochs + 1}
+    options: dict[str, Any] = {"train_cfg.max_epochs": args.epochs, "train_cfg.val_interval": args.epochs}
     if args.set == "drawn":
         options["train_dataloader.dataset.length"] = args.images
     else:
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace, start: str, weights: str | bool) -> dict[str, 
     set_work_dir(cfg, RECIPES[args.set], str(args.folder / f"{args.set}_{start}"))
     runner = build_runner(cfg)
     runner.train()
-    found = {"validation": float(runner.val_loop.run()["coco/AP"])}
+    found = {"validation": float(runner.message_hub.get_scalar("val/coco/AP").current())}
     if args.set == "coco_mini":
         found["other images"] = float(runner.test()["coco/AP"])
     return found
