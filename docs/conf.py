@@ -8,7 +8,7 @@ copyright = "the aemm authors, Apache License 2.0"
 version = release = aemm.__version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "sphinx_copybutton"]
-exclude_patterns = ["_build/html"]
+exclude_patterns = ["_build/html", "_build/jupyter_execute"]
 html_theme = "furo"
 html_title = f"aemm {release}"
 html_static_path = ["_static"]
