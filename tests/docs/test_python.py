@@ -81,7 +81,7 @@ def test_settings_load_and_build(block, world, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.py").write_text(text)
     cfg = load_config("own.py")
-    for kind, library in BORROWED.items():
+    for kind, library in NEEDED_BY.items():
         if kind in text and importlib.util.find_spec(library) is None:
             pytest.skip(f'{library} is absent: pip install "aemm[{library}]"')
     if cfg.model.backbone.get("backbone", {}).get("pretrained"):
