@@ -96,6 +96,7 @@ def test_the_model_is_on_the_device_that_was_asked_for(tmp_path, monkeypatch):
 
 def test_the_console_is_spared_the_pages_that_the_log_file_holds(tmp_path, capsys):
     cfg = load_config(str(write_config(tmp_path)))
+    cfg.experiment_name = "console"  # else a logger of the same second would be used again, with its stream
     set_work_dir(cfg, "small.py", str(tmp_path / "run"))
     runner = build_runner(cfg)
     next(hook for hook in runner.hooks if isinstance(hook, CheckpointHook)).before_train(runner)
