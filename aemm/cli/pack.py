@@ -35,7 +35,7 @@ def main(args: argparse.Namespace) -> ExitCode:
     check_folder(args.out_dir, "out_dir")
     source = AnnotationSource(args.ann_file, ImageFolder(args.img_dir, allow_outside=args.allow_outside))
     packed = pack_images(source, Path(args.out_dir), args.shard_mb * 2**20)
-    print(f"{packed.images} images, {packed.bytes / 2**20:.1f} MB, in {len(packed.shards)} shards")
+    print(f"{packed.images} images, {packed.size / 2**20:.1f} MB, in {len(packed.shards)} shards")
     print(f"ann_file stays; img_dir={packed.address!r}")
     if packed.left_out:
         print(f"{len(packed.left_out)} images are left out:", file=sys.stderr)

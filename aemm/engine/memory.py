@@ -15,7 +15,7 @@ from torch import Tensor, nn
 class Kept:
     """Bytes that a forward pass leaves for its backward pass, once for each piece of memory."""
 
-    bytes: int = 0
+    size: int = 0
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def count_kept(model: nn.Module) -> Iterator[Kept]:
     def pack(tensor: Tensor) -> Tensor:
         if (place := _place(tensor)) not in seen:
             seen.add(place)
-            kept.bytes += tensor.untyped_storage().nbytes()
+            kept.size += tensor.untyped_storage().nbytes()
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):

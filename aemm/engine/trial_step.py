@@ -179,7 +179,7 @@ def _step(model: Any, wrapper: Any, batch: Batch) -> TrialStep:
         unused=[name for name, parameter in trained if parameter.grad is None],
         seconds=seconds,
         weights=own + sum(map(optimizer_bytes, optimizers)),
-        kept=kept.bytes,
+        kept=kept.size,
     )
 
 

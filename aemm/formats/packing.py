@@ -27,13 +27,13 @@ class Packed:
     Attributes:
         shards: paths of the files.
         images: how many are in them.
-        bytes: of the images.
+        size: of the images.
         left_out: what could not be read, and why.
     """
 
     shards: list[Path] = field(default_factory=list)
     images: int = 0
-    bytes: int = 0
+    size: int = 0
     left_out: list[str] = field(default_factory=list)
 
     @property
@@ -86,7 +86,7 @@ def pack_images(
         about = json.dumps({"image": image, "annotations": of_image[image.get("id")]}).encode()
         writer.add([(name, content), (_beside(name), about)])
         packed.images += 1
-        packed.bytes += len(content)
+        packed.size += len(content)
         tell(packed)
     packed.shards = writer.close()
     if not packed.images:

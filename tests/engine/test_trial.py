@@ -200,7 +200,7 @@ def test_what_autograd_keeps_is_counted_once():
     layer, image = nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 10, 10)
     with count_kept(layer) as kept:
         layer(image).relu().square().sum()
-    assert kept.bytes == 400 + 256  # the image, and what relu gave, which square needs, too
+    assert kept.size == 400 + 256  # the image, and what relu gave, which square needs, too
 
 
 def test_the_command_lists_the_faults_and_ends_with_1(tmp_path, capsys):
