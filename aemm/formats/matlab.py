@@ -52,6 +52,8 @@ def number(value: Any) -> float | None:
     >>> number("1"), number(np.array([])), number(3)
     (1.0, None, 3.0)
     """
+    if isinstance(value, int | float):  # as most are; by way of an array it takes several times as long
+        return float(value) if math.isfinite(value) else None
     found = np.asarray(value).ravel()
     if not found.size or found[0] is None or found[0] == "":
         return None
