@@ -66,7 +66,7 @@ class IterBasedTrainLoop(EngineIterLoop):
         self._validation_is_due = done > 0
         self._iter = done - self._validation_is_due
         # mmengine's loop takes as many batches as it has iterations behind it, and one for the validation
-        self.dataloader_iterator = itertools.chain(itertools.repeat(None, done), _endless(self.dataloader, done))
+        self.dataloader_iterator = _Batches(itertools.repeat(None, done), _endless(self.dataloader, done))
 
     def run_iter(self, data_batch: Sequence[dict]) -> None:
         """Train on a batch, unless it is the one behind which the run stopped."""
@@ -107,6 +107,15 @@ def _unsearched_convolutions() -> Iterator[None]:
         yield
     finally:
         torch.backends.cudnn.benchmark = searched
+
+
+class _Batches(itertools.chain[Any]):
+    """What an iteration-based loop trains on."""
+
+    def skip_iter(self, count: int) -> None:
+        """Take so many: what mmengine's loop does itself, its maintained fork asks for."""
+        for _ in range(count):
+            next(self)
 
 
 def _endless(loader: DataLoader, done: int) -> Iterator[Any]:

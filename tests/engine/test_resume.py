@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from aemm.datasets.base import SampleDataset
 from aemm.engine.checkpoint_files import CheckpointFiles
 from aemm.engine.checkpoint_hook import CheckpointHook
+from aemm.engine.loops import IterBasedTrainLoop
 from aemm.engine.resume import choose_start
 from aemm.formats.checkpoint import CheckpointError
 from tests.end_to_end import write_config
@@ -324,6 +326,15 @@ def test_iteration_based_training_loads_nothing_that_it_has_seen(tmp_path, monke
     rest = trained(tmp_path / "rest", resume=True, load_from=str(tmp_path / "whole" / "run" / f"iter_{done}.pth"))
     assert loaded == expected
     assert difference(whole, rest) == 0
+
+
+def test_batches_are_passed_over_at_once_where_the_maintained_fork_asks_for_it():
+    loop = IterBasedTrainLoop.__new__(IterBasedTrainLoop)
+    loop.dataloader = DataLoader(range(8), batch_size=2)
+    loop.begin_at(3)
+    loop.dataloader_iterator.skip_iter(2)  # and one for the validation, behind iteration 3
+    assert next(loop.dataloader_iterator) is None
+    assert next(loop.dataloader_iterator).tolist() == [6, 7]
 
 
 def test_early_stopping_keeps_its_count(config, tmp_path):
