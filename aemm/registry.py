@@ -137,6 +137,7 @@ POSTPROCESSORS = _child("postprocessor", None, "postprocess")
 HOOKS = _child("hook", root.HOOKS, "engine")
 OPTIM_WRAPPERS = _child("optimizer wrapper", root.OPTIM_WRAPPERS, "engine")
 LOOPS = _child("loop", root.LOOPS, "engine")
+VISUALIZERS = _child("visualizer", root.VISUALIZERS, "engine")
 
 # aemm adds nothing to these, but a registry of its own lets a project do so, and spares the user a warning
 RUNNERS = _child("runner", root.RUNNERS)
@@ -147,5 +148,4 @@ OPTIM_WRAPPER_CONSTRUCTORS = _child("optimizer wrapper constructor", root.OPTIM_
 PARAM_SCHEDULERS = _child("parameter scheduler", root.PARAM_SCHEDULERS)
 EVALUATORS = _child("evaluator", root.EVALUATOR)
 LOG_PROCESSORS = _child("log processor", root.LOG_PROCESSORS)
-VISUALIZERS = _child("visualizer", root.VISUALIZERS)
 VIS_BACKENDS = _child("visualization backend", root.VISBACKENDS)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from aemm.cli.arguments import add_config, add_launcher, parse_options, seed
 from aemm.cli.outcome import ExitCode
+from aemm.ops.collector import collector_off
+
+if TYPE_CHECKING:
+    from mmengine.runner import Runner
 
 EXAMPLES = (
     "configs/synthetic/pose_hourglass_tiny_128.py",
@@ -48,6 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> ExitCode:
     """Train."""
+    with collector_off():  # hardly anything of what is imported and built is ever given back
+        runner = _build(args)
+    runner.train()
+    return ExitCode.DONE
+
+
+def _build(args: argparse.Namespace) -> Runner:
     from aemm.engine import (
         build_runner,
         count_processes,
@@ -78,5 +90,4 @@ def main(args: argparse.Namespace) -> ExitCode:
     runner.logger.info(threads)
     if batch:
         runner.logger.info(batch)
-    runner.train()
-    return ExitCode.DONE
+    return runner

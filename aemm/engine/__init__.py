@@ -26,6 +26,7 @@ from aemm.engine.mixed_precision import AmpOptimWrapper, use_mixed_precision
 from aemm.engine.optim_wrapper import OptimWrapper
 from aemm.engine.prediction import UNTHINNED, PredictionHook, Speed, Thinning, prepare_model, set_prediction
 from aemm.engine.report import ReportHook
+from aemm.engine.run_visualizer import RunVisualizer
 from aemm.engine.runtime_info import RuntimeInfoHook
 from aemm.engine.show import ShowHook
 from aemm.engine.statistics import SharedStatisticsHook
@@ -50,6 +51,7 @@ __all__ = [
     "OptimWrapper",
     "PredictionHook",
     "ReportHook",
+    "RunVisualizer",
     "RuntimeInfoHook",
     "SafeCheckpointHook",
     "SharedStatisticsHook",

@@ -49,6 +49,25 @@ _PlainLoader.add_constructor(
 )
 
 
+class RunConfig(Config):
+    """mmengine's config, whose text is formatted once for all who write it down while it stays as it is."""
+
+    @classmethod
+    def of(cls, cfg: Config) -> RunConfig:
+        """The same config; they share their values."""
+        made = cls.__new__(cls)
+        made.__dict__.update(cfg.__dict__)
+        return made
+
+    @property
+    def pretty_text(self) -> str:
+        """The config as a file would say it."""
+        values = repr(self.to_dict())
+        if self.__dict__.get("_formatted", ("",))[0] != values:
+            self.__dict__["_formatted"] = values, super().pretty_text
+        return self.__dict__["_formatted"][1]
+
+
 @dataclass(frozen=True)
 class ConfigSource:
     """The text of a config file, and what its own lines do with the names in it.
@@ -160,7 +179,7 @@ def read_config(path: str) -> tuple[Config, list[ConfigSource]]:
         raise ConfigError(f"config {path} must end in one of {', '.join(_ENDINGS)}")
     sources = read_sources(path)
     try:
-        cfg = Config.fromfile(path, import_custom_modules=False)
+        cfg = RunConfig.of(Config.fromfile(path, import_custom_modules=False))
     except Exception as error:  # a config is a program, which may end in anything
         faults = _absent_names(sources) or [explain(error)]
         raise ConfigError("\n".join(f"config {path} cannot be loaded: {fault}" for fault in faults)) from error

@@ -223,9 +223,9 @@ def build_runner(cfg: Config, launcher: str = "none", device: str | None = None)
     if device and launcher != "none":
         raise ValueError(f"device {device} is for a single process; those of launcher {launcher} have one each")
     cfg.launcher = launcher
-    if "visualizer" not in cfg and importlib.util.find_spec("tensorboard"):
-        backends = [dict(type="LocalVisBackend"), dict(type="TensorboardVisBackend")]
-        cfg.visualizer = dict(type="Visualizer", vis_backends=backends)
+    if "visualizer" not in cfg:
+        curves = [dict(type="TensorboardVisBackend")] if importlib.util.find_spec("tensorboard") else []
+        cfg.visualizer = dict(type="RunVisualizer", vis_backends=[dict(type="LocalVisBackend"), *curves])
     if hook := stop_early_config(cfg):
         cfg.custom_hooks = [*(cfg.get("custom_hooks") or ()), hook]
         cfg.early_stopping = None  # the config that is kept says it once

@@ -96,7 +96,7 @@ def measure_training(cfg: Config, iterations: int) -> dict[str, float]:
     for name in ("val_dataloader", "val_cfg", "val_evaluator", "test_dataloader", "test_cfg", "test_evaluator"):
         cfg[name] = None
     cfg.early_stopping, cfg.load_from, cfg.resume = None, None, False
-    cfg.visualizer = dict(type="Visualizer", vis_backends=[])
+    cfg.visualizer = dict(type="RunVisualizer", vis_backends=[])
     cfg.merge_from_dict({"default_hooks.checkpoint": dict(interval=-1, save_best=None)})
     cfg.model, _ = without_downloads(cfg.model.to_dict())
     cfg.log_level = "ERROR"

@@ -1,8 +1,10 @@
 """What is wrong with a config file, or with a module that it imports, is said with file and line."""
 
 import re
+from copy import deepcopy
 
 import pytest
+from mmengine.config import Config
 
 from aemm.engine import ConfigError
 from aemm.engine.config_file import read_config
@@ -127,3 +129,16 @@ def test_imports_that_may_fail_are_left_out_with_a_warning(tmp_path):
 def test_imports_of_another_form_are_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"custom_imports must be dict\(imports=\['my_module'\]\), got \['a'\]"):
         read_config(write(tmp_path, own="custom_imports = ['a']"))
+
+
+def test_the_text_of_a_config_is_that_of_mmengine_and_formatted_once_while_it_stays(tmp_path, monkeypatch):
+    path = write(tmp_path, own="model = dict(type='A', sizes=[1, (2, 3)])\nlr = 1e-3\n")
+    cfg, _ = read_config(path)
+    formatted = []
+    monkeypatch.setattr("mmengine.config.config.FormatCode", lambda text, **_: formatted.append(text) or (text, True))
+    texts = [cfg.pretty_text, deepcopy(cfg).pretty_text, cfg.dump(), Config.fromfile(path).pretty_text]
+    assert len(set(texts)) == 1
+    assert len(formatted) == 2  # once, and for mmengine's own
+    cfg.model.sizes[1] = 4
+    assert "4" in cfg.pretty_text
+    assert len(formatted) == 3
