@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from aemm.geometry import apply_warp, translation
 from aemm.ops.image import warp_image
 from aemm.ops.people import Place
 from aemm.ops.pixel_grouping import PixelGroups, group_pixels
-from aemm.ops.run_lengths import encode_mask
-from aemm.records import Instances, Mask, TagDistance, check_choice
+from aemm.ops.run_lengths import encode_parts
+from aemm.records import Instances, TagDistance, check_choice
 
 
 @dataclass(frozen=True)
@@ -79,22 +80,21 @@ def _instances(heatmaps: np.ndarray, groups: PixelGroups, rules: MaskRules, plac
     owner, labels, tags, scores = groups
     size = place.image_size
     order = np.argsort(-scores, kind="stable")
-    masks: list[Mask] = []
+    parts: list[tuple[np.ndarray, tuple[int, int]]] = []
     kept: list[int] = []
     for row in order.tolist():
         if len(kept) == rules.max_instances:
             break
-        area, first = _mask(heatmaps[labels[row]], owner[labels[row]] == row, rules.threshold, place)
-        if np.count_nonzero(area) < rules.min_area:
-            continue
-        masks.append(encode_mask(area, first, size))
-        kept.append(row)
+        part = _mask(heatmaps[labels[row]], owner[labels[row]] == row, rules.threshold, place)
+        if np.count_nonzero(part[0]) >= rules.min_area:
+            parts.append(part)
+            kept.append(row)
     return Instances(
         image_id=place.image_id,
         image_size=size,
         scores=scores[kept],
         tags=tags[kept],
-        masks=masks,
+        masks=encode_parts(parts, size),
         labels=labels[kept],
     )
 
@@ -112,20 +112,17 @@ def _mask(heatmap: np.ndarray, cells: np.ndarray, threshold: float, place: Place
         The area in a box around it, and the box's first row and column.
     """
     warp, size = place.warp, place.image_size
-    down, across = np.flatnonzero(cells.any(1)), np.flatnonzero(cells.any(0))
-    low = np.maximum([across[0] - 2, down[0] - 2], 0)
-    high = np.minimum([across[-1] + 3, down[-1] + 3], cells.shape[::-1])  # a border for the interpolation
-    # the outer cells twice, so that the map's border is no slope to 0
-    columns, rows = (np.arange(a - 1, b + 1).clip(a, b - 1) for a, b in zip(low, high, strict=True))
-    heat = heatmap[rows[:, None], columns]
-    pair = np.stack([heat, heat * cells[rows[:, None], columns]], axis=2)
-    corners = np.array([low, high, (low[0], high[1]), (high[0], low[1])], float)
-    reach = apply_warp(corners, warp)
-    first = np.clip(np.floor(reach.min(0)), 0, size[::-1]).astype(int)
-    last = np.clip(np.ceil(reach.max(0)), 0, size[::-1]).astype(int)
+    left, top, width, height = cv2.boundingRect(cells.view(np.uint8))
+    low = np.maximum([left - 2, top - 2], 0)
+    high = np.minimum([left + width + 2, top + height + 2], cells.shape[::-1])  # a border for the interpolation
+    reach = apply_warp(np.array([low, high, (low[0], high[1]), (high[0], low[1])], float), warp)
+    first = np.floor(reach.min(0)).clip(0, size[::-1]).astype(int)
+    last = np.ceil(reach.max(0)).clip(0, size[::-1]).astype(int)
     if (first >= last).any():
         return np.zeros((0, 0), bool), (0, 0)
+    part = slice(low[1], high[1]), slice(low[0], high[0])
+    pair = cv2.merge([heatmap[part], heatmap[part] * cells[part]])
+    pair = cv2.copyMakeBorder(pair, 1, 1, 1, 1, cv2.BORDER_REPLICATE)  # so that the map's border is no slope to 0
     local = translation(-first[0], -first[1]) @ warp @ translation(low[0] - 1, low[1] - 1)
-    shown = warp_image(pair, local, (int(last[1] - first[1]), int(last[0] - first[0])))
-    area = (shown[..., 0] > threshold) & (shown[..., 1] >= 0.5 * shown[..., 0])
-    return area, (int(first[1]), int(first[0]))
+    heat, own = cv2.split(warp_image(pair, local, (int(last[1] - first[1]), int(last[0] - first[0]))))
+    return (heat > threshold) & (own >= 0.5 * heat), (int(first[1]), int(first[0]))

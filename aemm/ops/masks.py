@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from pycocotools import mask as rle
 
-from aemm.ops.run_lengths import encode_mask
+from aemm.ops.run_lengths import encode_mask, encode_parts
 from aemm.ops.suppression import suppress
 from aemm.records import Instances, Mask
 
@@ -29,7 +29,7 @@ __all__ = [
 
 def encode_masks(masks: np.ndarray) -> list[Mask]:
     """Masks ``(N, H, W)`` as run lengths."""
-    return [encode_mask(mask) for mask in masks]
+    return encode_parts([(mask, (0, 0)) for mask in masks], masks.shape[1:])
 
 
 def decode_masks(masks: Sequence[Mask], size: tuple[int, int]) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Grouping of mask pixels by tag: modes of the tags' histogram, and the nearest mode of every pixel.
 
-One code for NumPy's arrays and torch's tensors on the CPU; torch is not imported.
+NumPy computes; torch's tensors on the CPU are read where they are, and answered by tensors. Torch is not imported.
 
 Letters: C classes, T tag channels, L tag dimensions, M pixels, N instances, U bins.
 """
@@ -8,15 +8,18 @@ Letters: C classes, T tag channels, L tag dimensions, M pixels, N instances, U b
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from aemm.ops.subpixel import Array, library_of
 
 _MAX_BINS = 2048  # the density of all bins at all bins is U x U; more bins make way for wider ones
-_ROWS = 64  # of that table made at a time
-_ROWS_AHEAD = 16  # of the densest bins, compared with all; most others are near one of these
+_ROWS = 96  # of that table made at a time
+_NEAR = 32  # squares of distances up to four times this one are exact enough in float32
+_LEAST_POWER = -80.0  # of e, beside which a density, at least 1, does not change; below -87 it takes long to compute
+_ROWS_AHEAD = 4  # of the densest bins, compared with all; most others are near one of these
 
 
 class Bins(NamedTuple):
@@ -55,18 +58,30 @@ def histogram(tags: Array, width: float) -> Bins:
         tags: ``(M, L)``, M >= 1.
         width: side of a bin; it is doubled until there are few enough of them to compare all with all.
     """
-    library = library_of(tags)
+    values = np.asarray(tags)
+    above = values - values.min(0)
     while True:
-        place = (tags - library.amin(tags, 0)) // width  # (M, L), whole numbers
-        sides = [int(side) + 1 for side in library.amax(place, 0).tolist()]
+        place = np.floor(above / width)  # (M, L)
+        sides = [int(side) + 1 for side in place.max(0).tolist()]
         if math.prod(sides) < 2**62:  # else the bins' numbers overflow
             steps = [math.prod(sides[axis + 1 :]) for axis in range(len(sides))]
-            number = (_whole(place) * library.asarray(steps)).sum(1)
-            numbers, of_pixel, count = library.unique(number, return_inverse=True, return_counts=True)
-            if len(numbers) <= _MAX_BINS:
+            of_pixel, count = _count_equal(place.astype(np.int64) @ np.array(steps))
+            if len(count) <= _MAX_BINS:
                 break
         width *= 2
-    return Bins(_like(count, tags), _sums(of_pixel, tags, len(numbers)) / count[:, None])
+    return Bins(*(_answer(part, tags) for part in (count.astype(values.dtype), _means(of_pixel, values, count))))
+
+
+def _count_equal(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the different numbers ``(U,)``, in ascending order, each of ``(M,)`` is, and how often each occurs."""
+    order = np.argsort(numbers)
+    ordered = numbers[order]
+    new = np.ones(len(numbers), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    which = np.empty(len(numbers), np.int64)
+    which[order] = np.cumsum(new) - 1
+    starts = np.flatnonzero(np.append(new, True))
+    return which, starts[1:] - starts[:-1]
 
 
 def find_modes(tags: Array, radius: float, bandwidth: float) -> Array:
@@ -80,54 +95,62 @@ def find_modes(tags: Array, radius: float, bandwidth: float) -> Array:
     Returns:
         ``(N, L)`` modes, the densest first. With L = 1 this is a histogram with 1-D suppression.
     """
-    bins = histogram(tags, bandwidth / 2)
-    best_first = bins.mean[_order(-_densities(bins, bandwidth))]  # equal densities: the first bin wins
-    return best_first[_leading(best_first, radius)]
+    bins = histogram(np.asarray(tags), bandwidth / 2)
+    best_first = bins.mean[np.argsort(-_densities(bins, bandwidth), kind="stable")]  # of equal ones the first bin wins
+    return _answer(best_first[_leading(best_first, radius)], tags)
 
 
-def _densities(bins: Bins, bandwidth: float) -> Array:
+def _densities(bins: Bins, bandwidth: float) -> np.ndarray:
     """Pixels at and around each bin ``(U,)``, weighted by a Gaussian of their distance.
 
     Of the table of all bins and all bins the upper half alone is made, some rows at a time, which stay in the cache.
     """
-    library = library_of(bins.mean)
-    places = _double(bins.mean - bins.mean.mean(0)) / (2**0.5 * bandwidth)
+    places = (bins.mean - bins.mean.mean(0)) / (2**0.5 * bandwidth)
     lengths = (places * places).sum(1)
-    ones = library.ones_like(lengths)
-    left = library.concatenate([2 * places, -lengths[:, None], -ones[:, None]], 1)
-    right = library.concatenate([places, ones[:, None], lengths[:, None]], 1)  # left @ right.T = -distances squared
-    density = library.zeros_like(bins.pixels)
+    near = lengths.max() < _NEAR
+    ones = np.ones_like(lengths)
+    kind = np.float32 if near else np.float64
+    left = np.stack([*(2 * places.T), -lengths, -ones], 1, dtype=kind)
+    right = np.stack([*places.T, ones, lengths], dtype=kind)  # left @ right = -distances squared
+    density = np.zeros_like(bins.pixels)
     for start in range(0, len(places), _ROWS):
         rows = slice(start, start + _ROWS)
-        weight = _like(left[rows] @ right[start:].T, bins.pixels)
-        library.exp(weight, out=weight)
+        weight = left[rows] @ right[:, start:]
+        if not near:
+            weight = np.maximum(weight, _LEAST_POWER, out=weight).astype(np.float32)
+        cv2.exp(weight, weight)  # four times as fast as NumPy's
         density[rows] += weight @ bins.pixels[start:]
         density[start + _ROWS :] += bins.pixels[rows] @ weight[:, _ROWS:]
     return density
 
 
-def _leading(places: Array, radius: float) -> Array:
+def _leading(places: np.ndarray, radius: float) -> np.ndarray:
     """Which of ``(U, L)`` places, the best first, have no better one within the radius: ``(N,) int64``, ascending."""
-    library = library_of(places)
-    left = library.arange(len(places))
+    left = np.arange(len(places))
     leading = [left[:0]]
+    ahead = _ROWS_AHEAD
     while len(left):
-        chunk = left[:_ROWS_AHEAD]
-        near = _apart(places[chunk], places) <= radius
-        leading.append(chunk[_whole(near).argmax(1) == chunk])  # the first of those near is the place itself
+        chunk = left[:ahead]
+        near = np.less_equal(_apart(places[chunk], places), radius)
+        leading.append(chunk[near.argmax(1) == chunk])  # the first of those near is the place itself
         left = left[len(chunk) :]
-        left = left[~near[:, left].any(0)]
-    return library.concatenate(leading)
+        left = left[~near.any(0)[left]]
+        ahead = min(2 * ahead, _ROWS)
+    return np.concatenate(leading)
 
 
 def nearest_mode(tags: Array, modes: Array) -> Array:
     """Which of ``(N, L)`` modes is nearest to each of ``(M, L)`` tags, ``(M,) int64``."""
-    if tags.shape[1] == 1 and len(modes) > 1:  # on a line the borders lie half-way
-        order = _order(modes[:, 0])
-        line = modes[:, 0][order]
-        borders = (line[1:] + line[:-1]) / 2
-        return order[library_of(tags).searchsorted(borders, library_of(tags).ravel(tags[:, 0]))]
-    return _apart(tags, modes).argmin(1)
+    values, places = np.asarray(tags), np.asarray(modes)
+    if len(places) == 1:
+        nearest = np.zeros(len(values), np.int64)
+    elif values.shape[1] == 1:  # on a line the borders lie half-way
+        order = np.argsort(places[:, 0], kind="stable")
+        line = places[order, 0]
+        nearest = order[np.searchsorted((line[1:] + line[:-1]) / 2, values[:, 0])]
+    else:
+        nearest = _apart(values, places).argmin(1)
+    return _answer(nearest, tags)
 
 
 def group_tags(tags: Array, radius: float, bandwidth: float, min_cells: int) -> tuple[Array, int]:
@@ -145,19 +168,16 @@ def group_tags(tags: Array, radius: float, bandwidth: float, min_cells: int) -> 
     Returns:
         ``(M,) int64``, -1 = none, and the number of groups.
     """
-    library = library_of(tags)
-    nobody = library.full((len(tags),), -1, dtype=library.int64)
-    if len(tags) < min_cells:
-        return nobody, 0
-    modes = find_modes(tags, radius, bandwidth)
-    owner = nearest_mode(tags, modes)
-    large = library.bincount(owner, minlength=len(modes)) >= min_cells
-    if not bool(large.any()):
-        return nobody, 0
-    if not bool(large.all()):
-        modes = modes[large]
-        owner = nearest_mode(tags, modes)
-    return owner, len(modes)
+    values = np.asarray(tags)
+    owner, count = np.full(len(values), -1, np.int64), 0
+    if len(values) >= min_cells:
+        modes = find_modes(values, radius, bandwidth)
+        nearest = nearest_mode(values, modes)
+        large = np.bincount(nearest, minlength=len(modes)) >= min_cells
+        count = int(np.count_nonzero(large))
+        if count:
+            owner = nearest if count == len(modes) else nearest_mode(values, modes[large])
+    return _answer(owner, tags), count
 
 
 def group_pixels(
@@ -192,69 +212,48 @@ def group_pixels(
             f"tags must be (T, L, h, w) with T=1 or T={channels} and the size of the heatmaps {tuple(heatmaps.shape)}, "
             f"got {tuple(tags.shape)}"
         )
-    library = library_of(heatmaps)
-    area = heatmaps.shape[1] * heatmaps.shape[2]
-    at = _true_places(heatmaps.reshape(-1) > threshold)  # (cells,) flat into the heatmaps, so class by class
-    label, cell = at // area, at % area
-    plane = label if tags.shape[0] > 1 else 0 * label
-    own = tags[plane, :, cell // heatmaps.shape[2], cell % heatmaps.shape[2]]  # (cells, L)
-    group = library.full(at.shape, -1, dtype=library.int64)
+    values, flat = np.asarray(heatmaps).reshape(-1), np.asarray(tags).reshape(-1)
+    area, dims = heatmaps.shape[1] * heatmaps.shape[2], tags.shape[1]
+    at = np.flatnonzero(values > threshold)  # (cells,) flat into the heatmaps, so class by class
+    label, cell = np.divmod(at, area)
+    plane = label * (dims * area) if tags.shape[0] > 1 else 0
+    own = flat.take(plane + cell + (np.arange(dims) * area)[:, None]).T  # (cells, L); each dimension in one piece
+    group = np.full(len(at), -1)
     labels: list[int] = []
     start = 0
-    for of_class, cells in enumerate(library.bincount(label, minlength=channels).tolist()):
+    for of_class, cells in enumerate(np.bincount(label, minlength=channels).tolist()):
         end = start + cells
         if cells >= min_cells:
             found, count = group_tags(own[start:end], radius, bandwidth, min_cells)
-            group[start:end] = library.where(found >= 0, found + len(labels), found)
+            group[start:end] = np.where(found >= 0, found + len(labels), found)
             labels += [of_class] * count
         start = end
-    owner = library.full((channels * area,), -1, dtype=library.int64)
+    owner = np.full(len(values), -1)
     owner[at] = group
-    taken = group >= 0
-    rows, count = group[taken], len(labels)
-    size = library.bincount(rows, minlength=count).clip(1, None)
-    heat = _sums(rows, heatmaps.reshape(-1)[at[taken]][:, None], count)[:, 0] / size
-    mean = _sums(rows, own[taken], count) / size[:, None]
-    return PixelGroups(owner.reshape(heatmaps.shape), library.asarray(labels, dtype=library.int64), mean, heat)
+    size = np.bincount(group + 1, minlength=len(labels) + 1).clip(1, None)  # first of what nobody has
+    heat, mean = (_means(group + 1, each, size)[1:] for each in (values[at, None], own))
+    parts = (owner.reshape(heatmaps.shape), np.array(labels, np.int64), mean, heat[:, 0])
+    return PixelGroups(*(_answer(part, heatmaps) for part in parts))
 
 
-def _true_places(values: Array) -> Array:
-    """Where ``(M,) bool`` are true."""
-    return np.flatnonzero(values) if isinstance(values, np.ndarray) else values.nonzero()[:, 0]
+def _answer(values: np.ndarray, like: Array) -> Array:
+    """Values as they are, or as a tensor, and of the float type of others, where those are a tensor."""
+    if isinstance(like, np.ndarray):
+        return values
+    tensor = library_of(like).from_numpy(values)
+    return tensor.to(like.dtype) if tensor.is_floating_point() else tensor
 
 
-def _double(values: Array) -> Array:
-    """Values in float64."""
-    return values.astype(np.float64) if isinstance(values, np.ndarray) else values.double()
-
-
-def _whole(values: Array) -> Array:
-    """Values in int64."""
-    return values.astype(np.int64) if isinstance(values, np.ndarray) else values.long()
-
-
-def _like(values: Array, other: Array) -> Array:
-    """Values in the float type of others."""
-    return values.astype(other.dtype) if isinstance(values, np.ndarray) else values.to(other.dtype)
-
-
-def _order(values: Array) -> Array:
-    """Places of values from the smallest to the largest; equal ones keep their order."""
-    return np.argsort(values, kind="stable") if isinstance(values, np.ndarray) else values.argsort(stable=True)
-
-
-def _apart(first: Array, second: Array) -> Array:
+def _apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Distances ``(A, B)`` of points ``(A, L)`` and ``(B, L)``."""
-    if isinstance(first, np.ndarray):
-        from scipy.spatial.distance import cdist  # here, since it takes longer to import than all else of a runtime
+    from scipy.spatial.distance import cdist  # here, since it takes longer to import than all else of a runtime
 
-        return cdist(first, second).astype(first.dtype)
-    return library_of(first).cdist(first, second, compute_mode="donot_use_mm_for_euclid_dist")
+    return cdist(first, second).astype(first.dtype)
 
 
-def _sums(rows: Array, values: Array, count: int) -> Array:
-    """Sums ``(count, L)`` of values ``(M, L)`` that belong to each row."""
-    if isinstance(values, np.ndarray):
-        parts: list[Any] = [np.bincount(rows, values[:, axis], count) for axis in range(values.shape[1])]
-        return np.stack(parts, 1).astype(values.dtype)
-    return values.new_zeros(count, values.shape[1]).index_add_(0, rows, values)
+def _means(rows: np.ndarray, values: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Means ``(N, L)`` of values ``(M, L)`` that belong to each row, of which there are ``size (N,)``."""
+    dims, count = values.shape[1], len(size)
+    places = rows + (np.arange(dims) * count)[:, None]
+    sums = np.bincount(places.reshape(-1), values.T.reshape(-1), dims * count).astype(values.dtype)
+    return sums.reshape(dims, count).T / size[:, None]

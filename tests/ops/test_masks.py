@@ -11,6 +11,7 @@ from aemm.ops.masks import (
     mask_nms,
     merge_proposals,
 )
+from aemm.ops.run_lengths import encode_parts
 from aemm.structures import Instances
 
 
@@ -40,6 +41,7 @@ def test_a_part_is_written_as_the_image_it_lies_in(share):
         (0, 3, 4, 2),
         (5, 5, 0, 0),
     ]
+    parts, written = [], []
     for top, left, height, width in places:
         part = rng.random((height, width)) < share
         image = np.zeros((9, 7), np.uint8)
@@ -47,6 +49,10 @@ def test_a_part_is_written_as_the_image_it_lies_in(share):
         expected = rle.encode(np.asfortranarray(image))["counts"].decode()
         assert encode_mask(part, (top, left), (9, 7)) == {"size": [9, 7], "counts": expected}
         assert encode_mask(image)["counts"] == expected
+        parts.append((part, (top, left)))
+        written.append({"size": [9, 7], "counts": expected})
+    assert encode_parts(parts, (9, 7)) == written
+    assert encode_parts([], (9, 7)) == []
 
 
 def test_iou_equals_that_of_the_pixels_and_no_masks_give_an_empty_side():

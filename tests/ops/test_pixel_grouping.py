@@ -24,10 +24,14 @@ def test_modes_lie_where_the_tags_gather_densest_first(dims):
     torch.testing.assert_close(modes, centers[[0, 2, 1]], atol=0.25, rtol=0)
 
 
-@pytest.mark.parametrize(("count", "dims", "spread"), [(5000, 1, 5.0), (500, 8, 0.2), (300, 3, 0.7), (1, 2, 1.0)])
-def test_modes_are_the_bins_without_a_denser_one_near(count, dims, spread):
-    """By a table of all bins and all bins, far from 0 and larger than what is made at a time."""
+@pytest.mark.parametrize(
+    ("count", "dims", "spread", "between"),
+    [(5000, 1, 5.0, 0), (500, 8, 0.2, 0), (300, 3, 0.7, 0), (300, 3, 0.7, 1000), (1, 2, 1.0, 0)],
+)
+def test_modes_are_the_bins_without_a_denser_one_near(count, dims, spread, between):
+    """By a table of all bins and all bins, far from 0 and from each other and larger than what is made at a time."""
     tags = 60 + spread * torch.randn(count, dims, generator=torch.Generator().manual_seed(count))
+    tags[: count // 2] += between
     bins = histogram(tags, 0.15)
     apart = torch.cdist(bins.mean.double(), bins.mean.double())
     density = torch.exp(apart.square() / (-2 * 0.3**2)) @ bins.pixels.double()
