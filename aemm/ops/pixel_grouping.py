@@ -76,11 +76,11 @@ def _count_equal(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which of the different numbers ``(U,)``, in ascending order, each of ``(M,)`` is, and how often each occurs."""
     order = np.argsort(numbers)
     ordered = numbers[order]
-    new = np.ones(len(numbers), bool)
-    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    new = np.ones(len(numbers) + 1, bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:-1])
     which = np.empty(len(numbers), np.int64)
-    which[order] = np.cumsum(new) - 1
-    starts = np.flatnonzero(np.append(new, True))
+    which[order] = np.cumsum(new[:-1]) - 1
+    starts = np.flatnonzero(new)
     return which, starts[1:] - starts[:-1]
 
 
