@@ -28,7 +28,7 @@ class RunVisualizer(Visualizer):
     def __init__(self, name: str, vis_backends: Sequence[Mapping[str, Any]], save_dir: str) -> None:
         ManagerMixin.__init__(self, name)
         folder = os.path.join(save_dir, "vis_data")
-        backends = [VISBACKENDS.build(dict(save_dir=folder) | backend) for backend in vis_backends]
+        backends = [VISBACKENDS.build({"save_dir": folder, **backend}) for backend in vis_backends]
         self._vis_backends = {type(backend).__name__: backend for backend in backends}
         self._dataset_meta = None
         self._has_figures = False

@@ -6,9 +6,13 @@ G blocks of a map, ``h, w`` map cells.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
 
 import numpy as np
+
+TagCost = Literal["rounded", "squared"]
 
 _SIDE = 8  # of the blocks of a look-up in cells, a power of two
 _ROUNDS = 4  # in which a look-up opens one block each; they cost time, not exactness
@@ -22,11 +26,12 @@ def search_blocks(
     reference: np.ndarray,
     absent: np.ndarray,
     first: np.ndarray,
+    cost: TagCost = "rounded",
     threads: int = 1,
 ) -> np.ndarray:
     """Flat cells ``(N, K)`` where absent keypoints fit best, 0 elsewhere; the first cell wins a tie.
 
-    What fits best is the cell whose ``heatmap - round(distance of its tag to the reference tag)`` is largest. See
+    What fits best is the cell whose ``heatmap - cost of its tag's distance to the reference tag`` is largest. See
     :class:`_Lookup` for how it is found.
 
     Args:
@@ -35,6 +40,7 @@ def search_blocks(
         reference: ``(N, L) float32`` reference tag of each instance.
         absent: ``(N, K) bool``, what to look up.
         first: ``(K, M, 2) int64`` cells x, y of each map that are likely answers, such as its peaks.
+        cost: the distance 'rounded' to a whole number, or half of it 'squared'.
         threads: among which the look-ups in a large map are shared.
     """
     index = np.zeros(absent.shape, np.int64)
@@ -54,7 +60,7 @@ def search_blocks(
         """Cells of consecutive look-ups, in the maps of their keypoints alone."""
         at = slice(int(channel[rows[0]]), int(channel[rows[-1]]) + 1)
         own = planes[at] if len(planes) > 1 else planes
-        return _Lookup(heat[at], own, channel[rows] - at.start, reference[row[rows]]).run(near[at])
+        return _Lookup(heat[at], own, channel[rows] - at.start, reference[row[rows]], cost).run(near[at])
 
     parts = 1 if height * width < _CELLS_WORTH_THREADS else min(threads, len(channel))
     shares = np.array_split(np.arange(len(channel)), parts)
@@ -82,9 +88,13 @@ class _Lookup:
         tags: ``(T, L, h, w)``.
         channel: ``(Q,)`` keypoint of each look-up.
         reference: ``(Q, L)`` tag of each look-up.
+        cost: see :func:`search_blocks`.
     """
 
-    def __init__(self, heat: np.ndarray, tags: np.ndarray, channel: np.ndarray, reference: np.ndarray) -> None:
+    def __init__(
+        self, heat: np.ndarray, tags: np.ndarray, channel: np.ndarray, reference: np.ndarray, cost: TagCost
+    ) -> None:
+        self.cost = _COSTS[cost]
         self.heat = heat
         self.tags = tags
         self.reference = np.ascontiguousarray(reference.T)  # (L, Q)
@@ -127,7 +137,7 @@ class _Lookup:
             np.maximum(gap, np.subtract(value, beyond, out=beyond), out=gap)
             gaps.append(np.maximum(gap, 0, out=gap))
         bound = _reduce(np.maximum, self.heat).take(self.channel, axis=0)
-        bound -= _rounded_distance(gaps)
+        bound -= self.cost(gaps)
         return bound
 
     def _look_at(self, rows: np.ndarray, cells: np.ndarray) -> None:
@@ -137,7 +147,7 @@ class _Lookup:
             self.tags.take(cells + (plane + axis) * self.area) - value[rows, None]
             for axis, value in enumerate(self.reference)
         ]
-        value = self.heat.take(cells + heat) - _rounded_distance(gaps)
+        value = self.heat.take(cells + heat) - self.cost(gaps)
         most = value.max(1)
         self._keep(rows, most, np.where(value == most[:, None], cells, self.area).min(1))
 
@@ -152,7 +162,7 @@ class _Lookup:
             gap -= value[rows, None, None]
             gaps.append(gap)
         heat = self.heat.reshape(-1, _SIDE).take(strip + self.channel[rows, None] * strips, axis=0)
-        heat -= _rounded_distance(gaps)
+        heat -= self.cost(gaps)
         heat = heat.reshape(len(rows), _SIDE**2)
         top = heat.argmax(1)
         return heat[np.arange(len(rows)), top], self._first_cell(block) + top // _SIDE * self.width + top % _SIDE
@@ -186,11 +196,27 @@ def _reduce(extreme: np.ufunc, maps: np.ndarray) -> np.ndarray:
     return rows.reshape(*lead, -1)
 
 
-def _rounded_distance(gaps: list[np.ndarray]) -> np.ndarray:
-    """Root of the sum of squares, rounded half to even; the addends in the order given. Overwrites ``gaps``."""
+def _square(gaps: list[np.ndarray]) -> np.ndarray:
+    """Sum of squares; the addends in the order given. Overwrites ``gaps``."""
     square = gaps[0]
     square *= square
     for gap in gaps[1:]:
         gap *= gap
         square += gap
+    return square
+
+
+def _rounded_distance(gaps: list[np.ndarray]) -> np.ndarray:
+    """Root of the sum of squares, rounded half to even."""
+    square = _square(gaps)
     return np.rint(np.sqrt(square, out=square), out=square)
+
+
+def _half_square(gaps: list[np.ndarray]) -> np.ndarray:
+    """Half the sum of squares."""
+    square = _square(gaps)
+    square *= np.float32(0.5)
+    return square
+
+
+_COSTS: dict[TagCost, Callable[[list[np.ndarray]], np.ndarray]] = dict(rounded=_rounded_distance, squared=_half_square)

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from aemm.geometry import apply_warp
-from aemm.ops.cell_search import search_blocks
+from aemm.ops.cell_search import TagCost, search_blocks
 from aemm.ops.grouping import Picked, group_by_tags, read_picks
 from aemm.ops.subpixel import Array, SubpixelKind, TieRule, library_of, subpixel
 from aemm.records import GroupingRules, ImageId, Instances, check_choice
@@ -31,6 +31,7 @@ class PoseRules:
         max_peaks: kept for each keypoint.
         threshold: a peak scores more than this.
         fill_missing: look absent keypoints up in the maps.
+        filled_cost: what the distance of tags takes from the heat where they are looked up.
         filled_score: score of such a keypoint.
         filled_border: where the neighbours of a filled keypoint end.
         subpixel: how coordinates are read between cells.
@@ -48,6 +49,7 @@ class PoseRules:
     max_peaks: int = 30
     threshold: float = 0.1
     fill_missing: bool = True
+    filled_cost: TagCost = "rounded"
     filled_score: FilledScore = "heatmap"
     filled_border: FilledBorder = "map"
     subpixel: SubpixelKind = "quarter"
@@ -58,6 +60,7 @@ class PoseRules:
 
     def __post_init__(self) -> None:
         """Check every field."""
+        check_choice("filled_cost", self.filled_cost, TagCost)
         check_choice("filled_score", self.filled_score, FilledScore)
         check_choice("filled_border", self.filled_border, FilledBorder)
         check_choice("subpixel", self.subpixel, SubpixelKind)
@@ -105,7 +108,7 @@ def decode_pose(
     people = read_picks(scores, cells, peak_tags, group_by_tags(scores, peak_tags, rules.grouping), rules.max_instances)
     at = people.cells
     if rules.fill_missing and not people.present.all():
-        index = search_blocks(heatmaps, tags, people.tags, ~people.present, cells)
+        index = search_blocks(heatmaps, tags, people.tags, ~people.present, cells, rules.filled_cost)
         found = np.stack([index % heatmaps.shape[2], index // heatmaps.shape[2]], -1)
         at = np.where(people.present[..., None], at, found)
     points = read_points(heatmaps, at, ~people.present, rules)

@@ -26,14 +26,15 @@ def _random_lookup(seed):
     return (*(torch.from_numpy(a.astype(np.float32)) for a in arrays), absent)
 
 
-def test_looking_up_blocks_equals_the_search_through_every_cell():
+@pytest.mark.parametrize("cost", ["rounded", "squared"])
+def test_looking_up_blocks_equals_the_search_through_every_cell(cost):
     for seed in range(200):
         heat, tags, reference, absent = _random_lookup(seed)
-        index = search_every_cell(heat, tags, reference, absent)
+        index = search_every_cell(heat, tags, reference, absent, cost)
         height, width = heat.shape[1:]
         first = torch.randint(0, height * width, (len(heat), 5), generator=torch.Generator().manual_seed(seed))
         for likely in (None, torch.stack([first % width, first // width], -1)):
-            cells = fill_missing(heat, tags, reference, absent, likely)
+            cells = fill_missing(heat, tags, reference, absent, likely, cost)
             assert torch.equal(cells[..., 1] * width + cells[..., 0], torch.where(absent, index, -1 - width))
 
 
@@ -48,6 +49,14 @@ def test_looking_up_is_exact_on_smooth_maps_and_on_flat_ones(size):
         index = search_every_cell(maps, tags, reference, absent)
         cells = fill_missing(maps, tags, reference, absent)
         assert torch.equal(cells[..., 1] * size[1] + cells[..., 0], index)
+
+
+def test_a_squared_cost_tells_apart_what_rounding_takes_for_equal():
+    heat = torch.tensor([[[0.5, 0.6, 1.0]]])
+    tags = torch.tensor([[[[0.1, 0.49, 1.2]]]])
+    asked = (heat, tags, torch.zeros(1, 1), torch.ones(1, 1, dtype=torch.bool))
+    assert fill_missing(*asked)[0, 0].tolist() == [1, 0]  # 0.5, 0.6, 1 - 1
+    assert fill_missing(*asked, cost="squared")[0, 0].tolist() == [0, 0]  # 0.495, 0.48, 0.28
 
 
 def test_nothing_absent_and_nobody_there_give_empty_answers():

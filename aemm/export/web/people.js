@@ -195,12 +195,13 @@ function groupPeaks(peaks, rules) {
 }
 
 /** The cell where heat and tag of an absent keypoint fit a person best. */
-function lookUp(maps, k, mean) {
+function lookUp(maps, k, mean, rules) {
   const area = maps.w * maps.h;
   let best = -Infinity;
   let found = 0;
   for (let cell = 0; cell < area; cell++) {
-    const value = maps.heat[k * area + cell] - roundEven(apart(tagAt(maps, k, cell), mean, false));
+    const gap = apart(tagAt(maps, k, cell), mean, false);
+    const value = maps.heat[k * area + cell] - (rules.filled_cost === "squared" ? gap * gap / 2 : roundEven(gap));
     if (value > best) {
       best = value;
       found = cell;
@@ -252,7 +253,7 @@ function decodePeople(maps, place, rules) {
         keypoints.push([0, 0, 0]);
         continue;
       }
-      const cell = peak ? peak.cell : lookUp(maps, k, tag);
+      const cell = peak ? peak.cell : lookUp(maps, k, tag, rules);
       const x = cell % maps.w;
       const y = (cell - x) / maps.w;
       const heat = (u, v) => maps.heat[k * area + v * maps.w + u];

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from aemm.ops.cell_search import TagCost
 from aemm.ops.grouping import Picked, group_by_tags, read_picks
 from aemm.ops.heatmap import top_peaks
 from aemm.ops.lookup import fill_missing
@@ -44,7 +45,7 @@ class PoseDecoder:
         max_matched: only this many instances, the first ones, can gain keypoints.
         stop_when_full: once that many exist, ignore all further keypoints (authors) instead of
             letting them start instances.
-        fill_missing: look absent keypoints up where ``heatmap - round(tag distance)`` is largest.
+        fill_missing: look absent keypoints up where ``heatmap - cost of the tag distance`` is largest.
         filled_score: score of such a keypoint: its heatmap value, or 'one' (authors).
         filled_border: where the neighbours of a filled keypoint end, for its sub-cell shift: at the
             border of the 'map', or, as in the authors' code whose axes are mixed up there, at row
@@ -56,6 +57,8 @@ class PoseDecoder:
         max_instances: how many instances are returned, the best by score; None = all.
         grouping_order: all K keypoints in the order in which they are grouped; None = the skeleton's.
         filled_subpixel: as ``subpixel``, for filled keypoints; None = the same.
+        filled_cost: what ``fill_missing`` takes from the heat: the distance of the tags 'rounded' to a whole number
+            (both references), or half of it 'squared', which prefers the nearer of two tags within one rounding.
 
     Attributes:
         flip_index: the channel that each heatmap becomes in a mirrored image.
@@ -86,6 +89,7 @@ class PoseDecoder:
         max_instances: int | None = 30,
         grouping_order: Sequence[int] | None = None,
         filled_subpixel: SubpixelKind | None = None,
+        filled_cost: TagCost = "rounded",
     ) -> None:
         self.skeleton = build_skeleton(skeleton)
         self.flip_index = self.skeleton.flip_index
@@ -101,6 +105,7 @@ class PoseDecoder:
         self.max_peaks = max_peaks
         self.threshold = threshold
         self.fill_missing = fill_missing
+        self.filled_cost = filled_cost
         self.filled_score = filled_score
         self.filled_border = filled_border
         self.subpixel, self.filled_subpixel = subpixel, subpixel if filled_subpixel is None else filled_subpixel
@@ -148,6 +153,7 @@ class PoseDecoder:
             max_peaks=self.max_peaks,
             threshold=self.threshold,
             fill_missing=self.fill_missing,
+            filled_cost=self.filled_cost,
             filled_score=self.filled_score,
             filled_border=self.filled_border,
             subpixel=self.subpixel,
@@ -178,7 +184,7 @@ class PoseDecoder:
         absent = send(missing, heatmaps.device)
         if self.fill_missing and not people.present.all():
             own = send(torch.from_numpy(people.tags), heatmaps.device)
-            looked_up = fill_missing(heatmaps, maps.need_tags()[b], own, missing, likely)
+            looked_up = fill_missing(heatmaps, maps.need_tags()[b], own, missing, likely, self.filled_cost)
             cells = torch.where(absent[..., None], looked_up, cells)
         channel = torch.arange(len(heatmaps), device=heatmaps.device)
         return read_points(heatmaps, cells, absent, self.pose_rules), heatmaps[channel, cells[..., 1], cells[..., 0]]
