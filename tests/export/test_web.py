@@ -45,7 +45,10 @@ def decoded_by_node(folder: Path, heat, tags, rules: PoseRules) -> list[dict]:
     ("grouping", "rules"),
     [
         ({"tie": "nearest"}, {"subpixel": "gaussian", "filled_subpixel": "gaussian"}),
-        ({"distance": "rms", "stop_when_full": True, "max_matched": 3}, {"filled_score": "one", "filled_cost": "squared", "window": 3}),
+        (
+            {"distance": "rms", "stop_when_full": True, "max_matched": 3},
+            {"filled_score": "one", "filled_cost": "squared", "window": 3},
+        ),
         ({}, {"fill_missing": False, "max_instances": 4, "subpixel": "none", "filled_subpixel": "none"}),
     ],
 )
