@@ -15,6 +15,6 @@ def test_exported_networks_find_the_same_in_several_sizes_one_by_one_and_in_four
     rows = list(held((network, "tiny"), {(128, 128): 4, (160, 224): 4}, ["onnxruntime"], tmp_path))
     assert [row.batch for row in rows] == [1, 4, 1, 4]
     for row in rows:
-        assert row.same, row.parity.describe()
-        assert row.parity.people > row.parity.images
-        assert row.parity.maps < 1e-4
+        assert row.same, row.found.describe()
+        assert row.found.people > row.found.images
+        assert row.found.maps < 1e-4
