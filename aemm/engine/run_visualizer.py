@@ -21,15 +21,18 @@ class RunVisualizer(Visualizer):
 
     Args:
         name: of the run.
-        vis_backends: configs of what keeps scalars and pictures, one of each type.
+        vis_backends: the config of what keeps scalars and pictures, or several; ``name`` is what
+            :meth:`get_backend` calls it, by default its type.
         save_dir: they write to ``vis_data`` in it.
     """
 
-    def __init__(self, name: str, vis_backends: Sequence[Mapping[str, Any]], save_dir: str) -> None:
+    def __init__(self, name: str, vis_backends: Mapping[str, Any] | Sequence[Mapping[str, Any]], save_dir: str) -> None:
         ManagerMixin.__init__(self, name)
-        folder = os.path.join(save_dir, "vis_data")
-        backends = [VISBACKENDS.build({"save_dir": folder, **backend}) for backend in vis_backends]
-        self._vis_backends = {type(backend).__name__: backend for backend in backends}
+        self._vis_backends = {}
+        for backend in [vis_backends] if isinstance(vis_backends, Mapping) else vis_backends:
+            settings = {"save_dir": os.path.join(save_dir, "vis_data"), **backend}
+            label = settings.pop("name", settings["type"])
+            self._vis_backends[label] = VISBACKENDS.build(settings)
         self._dataset_meta = None
         self._has_figures = False
 
@@ -38,7 +41,7 @@ class RunVisualizer(Visualizer):
         if self.__dict__.get("_has_figures", True):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
         self._has_figures = True
-        meta = self._dataset_meta
-        super().__init__(self.instance_name, vis_backends=list(self._vis_backends.values()))
-        self._dataset_meta = meta
+        backends, meta = self._vis_backends, self._dataset_meta
+        super().__init__(self.instance_name)
+        self._vis_backends, self._dataset_meta = backends, meta
         return getattr(self, name)

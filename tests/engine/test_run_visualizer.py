@@ -31,16 +31,16 @@ def test_scalars_and_pictures_are_kept_without_figures(tmp_path):
 
 
 def test_who_draws_gets_figures_and_the_same_backends(tmp_path):
-    config = dict(type="RunVisualizer", name=str(tmp_path), vis_backends=[dict(type="LocalVisBackend")])
+    config = dict(type="RunVisualizer", name=str(tmp_path), vis_backends=dict(type="LocalVisBackend", name="files"))
     run = VISUALIZERS.build(config | dict(save_dir=str(tmp_path)))
     assert isinstance(run, RunVisualizer)
     assert Visualizer.get_current_instance() is run
     run.dataset_meta = "people"
-    backend = run.get_backend("LocalVisBackend")
+    backend = run.get_backend("files")
     run.set_image(np.zeros((20, 30, 3), np.uint8))
     run.draw_bboxes(np.array([2, 2, 10, 10]), edge_colors="r")
     assert run.get_image().any()
-    assert run.get_backend("LocalVisBackend") is backend
+    assert run.get_backend("files") is backend
     assert run.dataset_meta == "people"
 
 
