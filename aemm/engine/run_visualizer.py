@@ -30,7 +30,7 @@ class RunVisualizer(Visualizer):
         ManagerMixin.__init__(self, name)
         self._vis_backends = {}
         for backend in [vis_backends] if isinstance(vis_backends, Mapping) else vis_backends:
-            settings = {"save_dir": os.path.join(save_dir, "vis_data"), **backend}
+            settings: dict[str, Any] = {"save_dir": os.path.join(save_dir, "vis_data"), **backend}
             label = settings.pop("name", settings["type"])
             self._vis_backends[label] = VISBACKENDS.build(settings)
         self._dataset_meta = None

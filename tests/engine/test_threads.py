@@ -46,6 +46,13 @@ def test_the_environment_comes_first(monkeypatch):
     assert torch.get_num_threads() == 8  # what torch made of it stays
 
 
+def test_one_is_counted_as_one(monkeypatch):
+    monkeypatch.setattr(threads, "quota", lambda: 1.0)
+    assert choose_threads().startswith("1 thread for 1 processor; ")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert choose_threads().startswith("1 thread, as ")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"), [("150000 100000\n", 1.5), ("max 100000\n", float("inf")), ("", float("inf"))]
 )
