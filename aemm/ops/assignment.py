@@ -37,47 +37,74 @@ def assign(cost: np.ndarray) -> np.ndarray:
     first = cost.argmin(1) if cost.size else np.zeros(rows, np.int64)
     if len(set(first.tolist())) == rows:  # nobody is in anybody's way
         return first
-    row_price, column_price = cost.min(1), np.zeros(columns)
+    lowest = cost.min(1)
     held: dict[int, int] = {}  # column -> row that has it
     served: set[int] = set()
-    for row, column in zip(*(side.tolist() for side in np.nonzero(cost == row_price[:, None])), strict=True):
+    for row, column in zip(*(side.tolist() for side in np.nonzero(cost == lowest[:, None])), strict=True):
         if row not in served and column not in held:
             held[column] = row
             served.add(row)
-    owner = np.full(columns, -1)  # row that has each column
-    owner[list(held)] = list(held.values())
+    fitting = _Fitting(cost, lowest, [held.get(column, -1) for column in range(columns)])
     for row in range(rows):
         if row not in served:
-            _fit_in(row, cost, row_price, column_price, owner)
+            fitting.add(row)
+    owner = np.array(fitting.owner)
     taken = np.flatnonzero(owner >= 0)
     result = np.empty(rows, np.int64)
     result[owner[taken]] = taken
     return result
 
 
-def _fit_in(row: int, cost: np.ndarray, row_price: np.ndarray, column_price: np.ndarray, owner: np.ndarray) -> None:
-    """Give ``row`` a column by the cheapest chain of exchanges; changes prices and owners in place."""
-    columns = len(owner)
-    gap = np.full(columns, np.inf)  # what reaching each column still costs
-    before = np.full(columns, -1)  # column from which it is reached, -1 = from ``row``
-    open_columns = np.ones(columns, bool)
-    chain = [row]  # rows whose columns have been reached
-    at, last = row, -1
-    while True:
-        reach = cost[at] - row_price[at] - column_price
-        better = open_columns & (reach < gap)
-        gap[better], before[better] = reach[better], last
-        last = int(np.where(open_columns, gap, np.inf).argmin())
-        step = gap[last]
-        row_price[chain] += step
-        column_price[~open_columns] -= step
-        gap[open_columns] -= step
-        open_columns[last] = False
-        if owner[last] < 0:
-            break
-        at = int(owner[last])
-        chain.append(at)
-    while last >= 0:  # everybody on the way hands its column on
-        previous = int(before[last])
-        owner[last] = owner[previous] if previous >= 0 else row
-        last = previous
+class _Fitting:
+    """Rows fitted in by exchanges, in lists of numbers, which are faster than arrays of a few dozen.
+
+    Args:
+        cost: ``(R, S)``.
+        row_price: ``(R,)`` cheapest cost of each row.
+        owner: of each column the row that has it, -1 = none.
+    """
+
+    def __init__(self, cost: np.ndarray, row_price: np.ndarray, owner: list[int]) -> None:
+        self.cost: list[list[float]] = cost.tolist()
+        self.row_price: list[float] = row_price.tolist()
+        self.column_price = [0.0] * len(owner)
+        self.owner = owner
+
+    def add(self, row: int) -> None:
+        """Give ``row`` a column by the cheapest chain of exchanges."""
+        gap = [np.inf] * len(self.owner)  # what reaching each column still costs
+        before = [-1] * len(self.owner)  # column from which it is reached, -1 = from ``row``
+        ahead, reached = list(range(len(self.owner))), list[int]()  # columns
+        chain = [row]  # rows whose columns have been reached
+        last = -1
+        while last < 0 or self.owner[last] >= 0:
+            if last >= 0:
+                chain.append(self.owner[last])
+            last = self._nearest(chain[-1], last, ahead, gap, before)
+            step = gap[last]
+            for each in chain:
+                self.row_price[each] += step
+            for column in reached:
+                self.column_price[column] -= step
+            for column in ahead:
+                gap[column] -= step
+            ahead.remove(last)
+            reached.append(last)
+        while last >= 0:  # everybody on the way hands its column on
+            previous = before[last]
+            self.owner[last] = self.owner[previous] if previous >= 0 else row
+            last = previous
+
+    def _nearest(self, at: int, last: int, ahead: list[int], gap: list[float], before: list[int]) -> int:
+        """The column ahead that is cheapest to reach, the first of equals, once ways by row ``at`` are known."""
+        cost, price, prices = self.cost[at], self.row_price[at], self.column_price
+        nearest, least = ahead[0], np.inf
+        for column in ahead:
+            reach = cost[column] - price - prices[column]
+            known = gap[column]
+            if reach < known:
+                gap[column] = known = reach
+                before[column] = last
+            if known < least:
+                nearest, least = column, known
+        return nearest

@@ -45,20 +45,23 @@ def group_by_tags(scores: np.ndarray, tags: np.ndarray, rules: GroupingRules) ->
     """
     if len(rules.order) != len(scores):
         raise ValueError(f"rules.order must hold the {len(scores)} keypoints that have peaks, got {len(rules.order)}")
-    started = _Started(tags)
     channel, place = np.nonzero(scores > 0)
+    found, heat = tags[channel, place], scores[channel, place]  # (peaks, L), (peaks,)
+    started = _Started(len(scores), found)
+    precise = found.astype(np.float64)
     ends = np.searchsorted(channel, np.arange(len(scores) + 1)).tolist()
     for k in rules.order:
-        at = place[ends[k] : ends[k + 1]]
+        own = slice(ends[k], ends[k + 1])
+        peaks = own.stop - own.start
         open_rows = min(started.count, rules.max_matched)
-        if not len(at) or (rules.stop_when_full and open_rows == rules.max_matched):
+        if not peaks or (rules.stop_when_full and open_rows == rules.max_matched):
             continue
-        found = tags[k, at]
-        row = np.full(len(at), -1)
         if open_rows:
-            gap = _distances(found, started.reference(open_rows), rules.distance)
-            row = _partners(gap, scores[k, at], rules)
-        started.hand_out(k, at, row, found, rules.equal_tags)
+            gap = _distances(precise[own], started.reference(open_rows), rules.distance)
+            row = _partners(gap, heat[own], rules)
+        else:
+            row = np.full(peaks, -1)
+        started.hand_out(k, place[own], row, own, rules.equal_tags)
     return started.pick[: started.count]
 
 
@@ -110,41 +113,39 @@ class _Started:
     """The instances of an image as they gather peaks.
 
     Args:
-        tags: ``(K, M, L)`` of the peaks.
+        channels: K.
+        tags: ``(peaks, L)`` of all peaks of the image, of which there are no fewer than instances.
     """
 
-    def __init__(self, tags: np.ndarray) -> None:
-        channels, peaks, dims = tags.shape
-        rows = channels * peaks  # no more instances than peaks
+    def __init__(self, channels: int, tags: np.ndarray) -> None:
         self.count = 0
-        self.pick = np.full((rows, channels), -1, np.int64)
-        self.total = np.zeros((rows, dims), np.float32)  # sums of the tags gathered
-        self.members = np.zeros((rows, 1), np.float32)
-        self.started_by = np.zeros(rows, tags.dtype)  # first tag dimension of the peak that started an instance
+        self.pick = np.full((len(tags), channels), -1, np.int64)
+        self.counted = np.concatenate([tags, np.ones_like(tags[:, :1])], 1, dtype=np.float32)  # each tag, and a 1
+        self.total = np.zeros_like(self.counted)  # sums of the tags gathered, and how many they are
+        self.started_by = np.zeros(len(tags), tags.dtype)  # first tag dimension of the peak that started an instance
 
     def reference(self, rows: int) -> np.ndarray:
         """Reference tags ``(rows, L)`` of the first instances."""
-        return self.total[:rows] / self.members[:rows]
+        return self.total[:rows, :-1] / self.total[:rows, -1:]
 
-    def hand_out(self, k: int, at: np.ndarray, row: np.ndarray, found: np.ndarray, equal_tags: EqualTags) -> None:
-        """Give the peaks ``at`` of keypoint ``k``, tags ``(peaks, L)``, to the instances ``row``; -1 starts one."""
+    def hand_out(self, k: int, at: np.ndarray, row: np.ndarray, own: slice, equal_tags: EqualTags) -> None:
+        """Give the peaks ``at`` of keypoint ``k``, the ``own`` ones of all, to the instances ``row``; -1 starts one."""
         fresh = row < 0
         count = self.count + int(np.count_nonzero(fresh))
         if count > self.count:
             row[fresh] = np.arange(self.count, count)
-            self.started_by[self.count : count] = found[fresh, 0]
+            self.started_by[self.count : count] = self.counted[own, 0][fresh]
             if equal_tags == "overwrite" and len(set(self.started_by[:count].tolist())) < count:
-                self._overwrite(k, at, row, found)
+                self._overwrite(k, at, row, own)
                 return
         self.count = count
         self.pick[row, k] = at
-        self.total[row] += found
-        self.members[row] += 1
+        self.total[row] += self.counted[own]
 
-    def _overwrite(self, k: int, at: np.ndarray, row: np.ndarray, found: np.ndarray) -> None:
+    def _overwrite(self, k: int, at: np.ndarray, row: np.ndarray, own: slice) -> None:
         """Hand out peaks one after the other; of equal tags only the first starts an instance."""
         known = self.count
-        for peak, (start, tag) in enumerate(zip(row.tolist(), found, strict=True)):
+        for peak, (start, tag) in enumerate(zip(row.tolist(), self.counted[own], strict=True)):
             to = start
             if start >= known:
                 same = np.flatnonzero(self.started_by[: self.count] == tag[0])
@@ -152,16 +153,15 @@ class _Started:
                 self.count = max(self.count, to + 1)
                 self.started_by[to] = tag[0]
                 self.total[to] = 0
-                self.members[to] = 0
             self.pick[to, k] = at[peak]
             self.total[to] += tag
-            self.members[to] += 1
 
 
 def _distances(found: np.ndarray, reference: np.ndarray, distance: TagDistance) -> np.ndarray:
-    """Distances ``(peaks, instances)`` of tags ``(peaks, L)`` and ``(instances, L)``."""
-    square = ((found[:, None].astype(np.float64) - reference) ** 2).sum(2)
-    return np.sqrt(square / (found.shape[1] if distance == "rms" else 1))
+    """Distances ``(peaks, instances)`` of tags ``(peaks, L) float64`` and ``(instances, L)``."""
+    gap = found[:, None] - reference
+    square = np.add.reduce(np.square(gap, out=gap), 2)
+    return np.sqrt(square / found.shape[1] if distance == "rms" else square, out=square)
 
 
 def _partners(gap: np.ndarray, scores: np.ndarray, rules: GroupingRules) -> np.ndarray:
@@ -173,13 +173,15 @@ def _partners(gap: np.ndarray, scores: np.ndarray, rules: GroupingRules) -> np.n
         rules: of the grouping.
     """
     peaks, instances = gap.shape
-    cost = np.rint(gap) * 100 - scores[:, None]  # ×100: the score decides among equals
+    cost = np.rint(gap)
+    cost *= 100  # so that the score decides among equals
+    cost -= scores[:, None]
     if rules.tie == "nearest":
         cost += _NEAREST * np.minimum(gap, rules.tag_threshold)
     if peaks > instances:
         # any constant stands for "no partner"; the originals' one decides which of equal solutions comes out
         nobody = np.full((peaks, peaks - instances), 0.0 if rules.tie == "nearest" else 1e10)
         cost = np.concatenate([cost, nobody], 1)
+        gap = np.concatenate([gap, np.full(nobody.shape, np.inf)], 1)
     partner = assign(cost) if rules.tie == "munkres" else solve(cost)[1]
-    reach = gap[np.arange(peaks), np.minimum(partner, instances - 1)]
-    return np.where((partner < instances) & (reach < rules.tag_threshold), partner, -1)
+    return np.where(gap[np.arange(peaks), partner] < rules.tag_threshold, partner, -1)

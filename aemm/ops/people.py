@@ -94,6 +94,7 @@ def decode_pose(
     peaks: tuple[np.ndarray, np.ndarray, np.ndarray],
     rules: PoseRules,
     place: Place,
+    threads: int = 1,
 ) -> Instances:
     """The people of one image.
 
@@ -103,12 +104,13 @@ def decode_pose(
         peaks: scores ``(K, M)``, cells ``(K, M, 2)`` and tags ``(K, M, L)``, best first.
         rules: of all steps.
         place: the image.
+        threads: among which the look-ups in large maps are shared.
     """
     scores, cells, peak_tags = peaks
     people = read_picks(scores, cells, peak_tags, group_by_tags(scores, peak_tags, rules.grouping), rules.max_instances)
     at = people.cells
     if rules.fill_missing and not people.present.all():
-        index = search_blocks(heatmaps, tags, people.tags, ~people.present, cells, rules.filled_cost)
+        index = search_blocks(heatmaps, tags, people.tags, ~people.present, cells, rules.filled_cost, threads)
         found = np.stack([index % heatmaps.shape[2], index // heatmaps.shape[2]], -1)
         at = np.where(people.present[..., None], at, found)
     points = read_points(heatmaps, at, ~people.present, rules)

@@ -13,7 +13,8 @@ from aemm.ops.grouping import Picked, group_by_tags, read_picks
 from aemm.ops.heatmap import top_peaks
 from aemm.ops.lookup import fill_missing
 from aemm.ops.maps import check_maps, clear_padding
-from aemm.ops.people import FilledBorder, FilledScore, Padding, Place, PoseRules, place_people, read_points
+from aemm.ops.peaks import read_peaks
+from aemm.ops.people import FilledBorder, FilledScore, Padding, Place, PoseRules, decode_pose, place_people, read_points
 from aemm.ops.subpixel import SubpixelKind, TieRule
 from aemm.ops.transfer import fetch, send
 from aemm.records import AssignmentTie, EqualTags, GroupingRules, TagDistance
@@ -129,20 +130,30 @@ class PoseDecoder:
         Raises:
             ValueError: the maps do not fit the skeleton or the batch, or have no tags.
         """
-        maps = self._checked(maps, batch)
+        maps, rules = self._checked(maps, batch), self.pose_rules
+        places = [
+            Place(batch.image_ids[b], batch.image_sizes[b], batch.map_warp(b, maps.size)) for b in range(len(batch))
+        ]
+        if maps.heatmaps.device.type != "cpu":
+            return self._by_device(maps, places)
+        arrays = zip(maps.heatmaps.detach().numpy(), maps.need_tags().detach().numpy(), places, strict=True)
+        limits = (rules.max_peaks, rules.threshold, rules.window)
+        return [
+            decode_pose(heat, tags, read_peaks(heat, tags, *limits), rules, place, torch.get_num_threads())
+            for heat, tags, place in arrays
+        ]
+
+    def _by_device(self, maps: Maps, places: Sequence[Place]) -> list[Instances]:
+        """The same with the maps left where they are, and as few waits for their device as can be."""
+        rules = self.pose_rules
         peaks = top_peaks(maps, self.max_peaks, self.threshold, self.window)
         scores, cells, tags = (value.numpy() for value in fetch([peaks.scores, peaks.cells, peaks.tags]))
-        picks = [group_by_tags(scores[b], tags[b], self.rules) for b in range(len(batch))]
+        picks = [group_by_tags(scores[b], tags[b], self.rules) for b in range(len(places))]
         people = [read_picks(scores[b], cells[b], tags[b], pick, self.max_instances) for b, pick in enumerate(picks)]
-        places = [self._places(maps, b, people[b], torch.from_numpy(cells[b])) for b in range(len(batch))]
-        arrived = [value.numpy() for value in fetch([value for pair in places for value in pair])]
-        pairs = zip(people, arrived[0::2], arrived[1::2], strict=True)
-        return [
-            place_people(
-                *each, self.pose_rules, Place(batch.image_ids[b], batch.image_sizes[b], batch.map_warp(b, maps.size))
-            )
-            for b, each in enumerate(pairs)
-        ]
+        points = [self._places(maps, b, people[b], torch.from_numpy(cells[b])) for b in range(len(places))]
+        arrived = [value.numpy() for value in fetch([value for pair in points for value in pair])]
+        groups = zip(people, arrived[0::2], arrived[1::2], places, strict=True)
+        return [place_people(found, at, heat, rules, place) for found, at, heat, place in groups]
 
     @property
     def pose_rules(self) -> PoseRules:

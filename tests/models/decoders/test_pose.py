@@ -8,6 +8,7 @@ from mmengine import Config
 
 from aemm.ops.heatmap import draw_gaussians
 from aemm.ops.maps import clear_padding
+from aemm.ops.people import Place
 from aemm.registry import DECODERS
 from aemm.structures import Batch, Maps
 from tests.golden import meta_of
@@ -226,6 +227,19 @@ def test_padding_the_maps_moves_nobody(config):
     padded = _toy(5, config=config)(wider, _batch((75, 115)))[0]
     np.testing.assert_allclose(found.keypoints, padded.keypoints, atol=1e-4)
     np.testing.assert_array_equal(found.keypoint_scores, padded.keypoint_scores)
+
+
+@pytest.mark.parametrize("options", [{}, dict(filled_border="authors", filled_score="one"), dict(fill_missing=False)])
+def test_maps_left_on_a_device_give_the_same_people(options):
+    """By the operations that run on any device; the threshold leaves some keypoints out, which are looked up."""
+    maps, _ = _scene(6, dims=2)
+    batch = _batch((64, 96), stride=4)
+    decoder = _toy(5, threshold=0.65, **options)
+    (expected,) = decoder(maps, batch)
+    (found,) = decoder._by_device(maps, [Place(0, batch.image_sizes[0], batch.map_warp(0, maps.size))])
+    assert len(expected) == 6
+    for name in ("scores", "tags", "keypoints", "keypoint_scores"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
 def test_images_of_a_batch_do_not_meet():
