@@ -18,6 +18,7 @@ train_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False, d
 val_dataloader = dict(batch_size=3, num_workers=0, persistent_workers=False, dataset=dict(length=7, image_size=64))
 test_dataloader = val_dataloader
 train_cfg = dict(max_epochs=2)
+optim_wrapper = dict(optimizer=dict(lr=4e-3))
 param_scheduler = [dict(type="MultiStepLR", milestones=[1], by_epoch=True)]
 default_hooks = dict(logger=dict(interval=1), checkpoint=dict(max_keep_ckpts=5))
 """

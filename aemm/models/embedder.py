@@ -95,8 +95,6 @@ class Embedder(BaseModel):
         self.postprocessors = [POSTPROCESSORS.build(step) for step in postprocessors]
         for step in self.postprocessors:
             check_part(step, Postprocessor)
-        if getattr(self.data_preprocessor, "channels_last", False):  # else every convolution turns its weights
-            self.to(memory_format=torch.channels_last)
 
     def forward(self, batch: Batch, mode: str = "tensor") -> dict[str, Tensor] | list[Instances] | Maps:
         """What mmengine calls: one of the three methods below.

@@ -19,8 +19,7 @@ class Preprocessor(BaseDataPreprocessor):
     Args:
         mean: of R, G, B on the scale 0 to 255. The default, with ``std``, maps to [0, 1] as the authors do.
         std: likewise.
-        channels_last: let images, and the weights of the :class:`aemm.models.Embedder`, lie in memory as NHWC, which
-            convolutions on CPUs and tensor cores prefer.
+        channels_last: let the images lie in memory as NHWC, which convolutions on CPUs and tensor cores prefer.
         non_blocking: copy to the device without waiting, for which a batch must be pinned.
     """
 

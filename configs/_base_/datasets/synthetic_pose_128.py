@@ -6,7 +6,7 @@ validation: a step then learns from more of them in the same time, and meets mor
 
 _base_ = ["../loaders.py"]
 
-people = dict(type="SyntheticPoseDataset", people=(1, 4), height=(0.7, 0.95), cache=True)
+people = dict(type="SyntheticPoseDataset", height=(0.7, 0.95), cache=True)
 train_pipeline = [dict(type="PoseTargets", strides=(4,), sigma=1.0, style="unbiased")]
 train_dataloader = dict(
     batch_size=8,
@@ -16,7 +16,7 @@ train_dataloader = dict(
 fit_to_size = [dict(type="ResizeToFit", size=128, fit="long", square=True)]  # drawings stay, photos are brought to it
 val_dataloader = dict(
     batch_size=20,
-    dataset=dict(people, length=300, seed=1, pipeline=fit_to_size, test_mode=True),
+    dataset=dict(people, length=300, people=(1, 4), seed=1, pipeline=fit_to_size, test_mode=True),
     **_base_.in_process,
 )
 test_dataloader = val_dataloader
