@@ -14,11 +14,12 @@ model = dict(
     backbone=dict(stacks=1, width=8, growth=4, depth=2, stem=(4, 8, 8)),
     decoder=dict(threshold=0.01),
 )
-train_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False, dataset=dict(length=12, image_size=64))
+people = dict(length=12, image_size=64, people=(1, 4))
+train_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False, dataset=people)
 val_dataloader = dict(batch_size=3, num_workers=0, persistent_workers=False, dataset=dict(length=7, image_size=64))
 test_dataloader = val_dataloader
 train_cfg = dict(max_epochs=2)
-optim_wrapper = dict(optimizer=dict(lr=4e-3))
+optim_wrapper = dict(optimizer=dict(lr=4e-3, betas=(0.9, 0.999)))
 param_scheduler = [dict(type="MultiStepLR", milestones=[1], by_epoch=True)]
 default_hooks = dict(logger=dict(interval=1), checkpoint=dict(max_keep_ckpts=5))
 """
