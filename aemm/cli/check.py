@@ -29,6 +29,7 @@ def main(args: argparse.Namespace) -> ExitCode:
     from aemm.engine import load_config, require
     from aemm.engine.outputs import check_file
     from aemm.engine.trial import Plan, try_config
+    from aemm.engine.words import plural
 
     cfg = load_config(args.config, parse_options(args.cfg_options))
     require(cfg, ("model",), "be tried")
@@ -42,7 +43,7 @@ def main(args: argparse.Namespace) -> ExitCode:
         print(f"{'advice':>{width}}  {advice}")
     if trial.faults:
         listed = "\n".join(f"  - {fault}" for fault in trial.faults)
-        print(f"{args.config} has {len(trial.faults)} fault{'s' * (len(trial.faults) > 1)}:\n{listed}", file=sys.stderr)
+        print(f"{args.config} has {plural(len(trial.faults), 'fault')}:\n{listed}", file=sys.stderr)
         return ExitCode.FAULT
     print(f"{args.config} can be trained")
     return ExitCode.DONE

@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from aemm.engine.console import file_only
+from aemm.engine.words import plural
 from aemm.formats import UnreadableImageError
 from aemm.registry import HOOKS
 
@@ -64,7 +65,7 @@ class BadSamplesHook(Hook):
             for reason in new:
                 runner.logger.info(reason)
         count = len(self.known)
-        runner.logger.warning(f"{count} image{'s' * (count > 1)} cannot be read so far; the log file lists each")
+        runner.logger.warning(f"{plural(count, 'image')} cannot be read so far; the log file lists each")
         if count > self.max_bad_samples:
             raise UnreadableImageError(
                 f"{count} images cannot be read, more than default_hooks.bad_samples.max_bad_samples="

@@ -12,6 +12,7 @@ from typing import Any
 from mmengine.config import Config
 
 from aemm.engine.config_check import ConfigError
+from aemm.engine.words import plural
 
 # counts of iterations in a scheduler, a hook and a loop; lists of them are scaled entry by entry
 _OF_SCHEDULERS = ("begin", "end", "milestones", "step_size", "T_max", "periods", "total_steps", "patience", "cooldown")
@@ -58,7 +59,7 @@ def fit_batch(cfg: Config, processes: int, auto_batch: bool = False, scale_lr: b
     elif seen * accumulated != stated:
         raise ConfigError(_refusal(stated, processes, batch, accumulated))
     _stretch(cfg, stated / seen)
-    parts = f"{_plural(processes, 'process', 'es')} x {_plural(batch, 'image')}"
+    parts = f"{plural(processes, 'process', 'es')} x {plural(batch, 'image')}"
     if accumulated > 1:
         parts += f" x {accumulated} iterations a step"
     if scale_lr:
@@ -68,10 +69,6 @@ def fit_batch(cfg: Config, processes: int, auto_batch: bool = False, scale_lr: b
 
 def _stated(cfg: Config) -> int | None:
     return (cfg.get("auto_scale_lr") or {}).get("base_batch_size")
-
-
-def _plural(count: int, word: str, ending: str = "s") -> str:
-    return f"{count} {word}{'' if count == 1 else ending}"
 
 
 def _fitting(stated: int, processes: int) -> list[int]:
@@ -87,8 +84,8 @@ def _no_multiple(stated: int, processes: int, batch: int) -> str:
         few = f"a number of processes that divides {stated}" if processes <= stated else f"at most {stated} processes"
         remedy = f"use {few}"
     return (
-        f"--auto-batch: the recipe's batch of {stated} is no multiple of {_plural(processes, 'process', 'es')} x "
-        f"{_plural(batch, 'image')} = {processes * batch}; {remedy}"
+        f"--auto-batch: the recipe's batch of {stated} is no multiple of {plural(processes, 'process', 'es')} x "
+        f"{plural(batch, 'image')} = {processes * batch}; {remedy}"
     )
 
 
@@ -100,7 +97,7 @@ def _refusal(stated: int, processes: int, batch: int, accumulated: int) -> str:
     by_hand = f"train_dataloader.batch_size={same}" if exact else f"a number of processes that divides {stated}"
     return (
         f"the recipe's rate and schedule belong to a batch of {stated} images, but "
-        f"{_plural(processes, 'process', 'es')} x train_dataloader.batch_size={batch}{times} make {images}. "
+        f"{plural(processes, 'process', 'es')} x train_dataloader.batch_size={batch}{times} make {images}. "
         "Three ways on:\n"
         f"  --auto-batch  adds up gradients until a step has seen {stated} images: the recipe as it stands\n"
         f"  --scale-lr    trains {images} images at a time with {images / stated:g} of the rate and "

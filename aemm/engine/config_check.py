@@ -26,6 +26,7 @@ from aemm.engine.config_training import (
     watched_faults,
 )
 from aemm.engine.early_stopping import early_stopping_fault
+from aemm.engine.words import plural
 from aemm.registry import UnknownArgumentError, UnknownTypeError
 
 
@@ -244,7 +245,7 @@ def raise_faults(faults: list[str], filename: str | None = None) -> None:
     """
     if faults:
         listed = "\n".join(f"  - {fault}" for fault in faults)
-        raise ConfigError(f"config {filename or ''} has {len(faults)} fault{'s' * (len(faults) > 1)}:\n{listed}")
+        raise ConfigError(f"config {filename or ''} has {plural(len(faults), 'fault')}:\n{listed}")
 
 
 def check_config(cfg: Config) -> None:

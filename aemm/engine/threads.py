@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from aemm.engine.environment import usable_cpus
+from aemm.engine.words import plural
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _STATISTICS = Path("/proc/stat")
@@ -27,19 +28,15 @@ def choose_threads(processes: int = 1, exact: bool = False) -> str:
         exact: leave out what changes from one moment to the next, so that a run repeats itself to the bit.
     """
     if chosen := os.environ.get("OMP_NUM_THREADS"):
-        return f"{_count(torch.get_num_threads(), 'thread')}, as OMP_NUM_THREADS={chosen} says"
+        return f"{plural(torch.get_num_threads(), 'thread')}, as OMP_NUM_THREADS={chosen} says"
     allowed = min(usable_cpus(), quota())
     busy = 0.0 if exact else busy_processors()
     threads = max(1, min(torch.get_num_threads(), round((allowed - busy) / processes)))
     torch.set_num_threads(threads)
     others = f", {busy:.1f} of them busy with other work" if round(busy) else ""
     shared = f", shared by {processes} processes" if processes > 1 else ""
-    chosen = f"{_count(threads, 'thread')} for {_count(allowed, 'processor')}"
+    chosen = f"{plural(threads, 'thread')} for {plural(allowed, 'processor')}"
     return f"{chosen}{others}{shared}; OMP_NUM_THREADS chooses another number"
-
-
-def _count(number: float, noun: str) -> str:
-    return f"{number:g} {noun}{'' if number == 1 else 's'}"
 
 
 def quota() -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import ClassVar
@@ -99,9 +100,9 @@ class PairMetric(BaseMetric):
             self.check(truth, found)
         self.results.append((truth, found))
 
+    @abstractmethod
     def check(self, truth: Truth, found: Instances) -> None:
         """Raise ``ValueError`` where a pair cannot be measured."""
-        raise NotImplementedError
 
     def evaluate(self, size: int) -> dict[str, float]:
         """The figures of all images seen, by their full names; evaluators make an object of every instance.
@@ -112,9 +113,9 @@ class PairMetric(BaseMetric):
         with collector_off():
             return super().evaluate(size)
 
+    @abstractmethod
     def measure(self, pairs: Sequence[Pair]) -> dict[str, float]:
         """Figures of pairs of different images, and a table in the log."""
-        raise NotImplementedError
 
     def compute_metrics(self, results: list[Pair]) -> dict[str, float]:
         """The figures of all images seen; an image that came twice counts once.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -43,7 +44,7 @@ class Frame(NamedTuple):
 
 
 @dataclass
-class Frames:
+class Frames(ABC):
     """The frames of one source; iterating reads them, and fills in what became of them.
 
     Attributes:
@@ -81,8 +82,9 @@ class Frames:
                 "to mp4 or to a folder of images"
             )
 
+    @abstractmethod
     def _decode(self) -> Iterator[Frame]:
-        raise NotImplementedError
+        """The frames that can be decoded."""
 
     def describe_loss(self) -> str:
         """What was not read, in one sentence; empty if nothing is missing. Known once all has been read."""

@@ -130,13 +130,14 @@ class PoseDecoder:
         Raises:
             ValueError: the maps do not fit the skeleton or the batch, or have no tags.
         """
-        maps, rules = self._checked(maps, batch), self.pose_rules
+        maps = self._checked(maps, batch)
         places = [
             Place(batch.image_ids[b], batch.image_sizes[b], batch.map_warp(b, maps.size)) for b in range(len(batch))
         ]
         if maps.heatmaps.device.type != "cpu":
             return self._by_device(maps, places)
         arrays = zip(maps.heatmaps.detach().numpy(), maps.need_tags().detach().numpy(), places, strict=True)
+        rules = self.pose_rules
         limits = (rules.max_peaks, rules.threshold, rules.window)
         return [
             decode_pose(heat, tags, read_peaks(heat, tags, *limits), rules, place, torch.get_num_threads())
