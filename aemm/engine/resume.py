@@ -224,6 +224,8 @@ class ResumableRunner(Runner):
         for line in [*differences(facts, self), *self._settings.ignored(self._resumed)]:
             self.logger.warning(f"resumed: {line}")
         for hook in self.hooks:
+            if isinstance(hook, EngineCheckpointHook):
+                hook.last_ckpt = filename  # the newest there is, until another one is saved
             if isinstance(hook, EarlyStoppingHook) and not hook.go_on(self._resumed):
                 self.logger.warning(f"the checkpoint holds no count of {hook.monitor!r}: early stopping counts anew")
         for line in inexact(self, self._resumed["meta"]):

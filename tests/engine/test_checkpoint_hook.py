@@ -241,6 +241,19 @@ def test_the_best_weights_are_kept_where_there_is_no_room_to_write_them(trained,
     assert read_checkpoint(f"{runner.work_dir}/best_AP_epoch_2.pth")["weights"][0] == 20
 
 
+def test_the_best_weights_of_a_validation_that_a_resume_makes_up_for_are_kept_likewise(trained, disk):
+    _, runner = trained(1)
+    hook = CheckpointHook(interval=1, save_best="AP", rule="greater")
+    hook.last_ckpt = f"{runner.work_dir}/epoch_1.pth"  # as a resume says
+    hook.before_train(runner)
+    disk.full = ("best_",)
+    hook.after_val_epoch(runner, {"AP": 0.5})
+    assert names(runner.work_dir) == ["best_AP_epoch_1.pth", "epoch_1.pth", "last_checkpoint"]
+    assert read_checkpoint(f"{runner.work_dir}/best_AP_epoch_1.pth")["weights"][0] == 10
+    assert hook.save_stopped(runner, 10, epoch_ended=True) == f"{runner.work_dir}/epoch_1.pth"
+    hook.after_train(runner)
+
+
 def test_a_best_file_that_is_not_there_does_not_count(trained, disk):
     disk.full = ("best_", "epoch_2")
     hook, runner = trained(2, scores=[0.1, 0.5], save_best="AP", rule="greater")

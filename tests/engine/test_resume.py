@@ -375,3 +375,12 @@ def test_another_number_of_threads_is_said_to_round_otherwise(unbroken, config, 
     assert one_run(config, folder) == 0, output(folder)
     threads = checkpoint["meta"]["run"]["threads"]
     assert f"OMP_NUM_THREADS={threads} makes them so" in last_start(folder)
+
+
+def test_the_checkpoint_that_a_run_goes_on_from_is_its_newest(tmp_path):
+    options = dict(default_hooks__checkpoint__interval=1, train_cfg__max_epochs=1)
+    small_runner(tmp_path, **options).train()
+    runner = small_runner(tmp_path, resume=True, **options)
+    runner.train()  # which is done
+    (saver,) = (hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
+    assert saver.last_ckpt == str(tmp_path / "run" / "epoch_1.pth")
