@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SMALL = """
 _base_ = ["{root}/configs/synthetic/pose_hourglass_tiny_128.py"]
 model = dict(
-    backbone=dict(stacks=1, width=8, growth=4, depth=2, stem=(4, 8, 8)),
+    backbone=dict(stacks=1, width=8, growth=4, depth=2, stem=(4, 8, 8), pool=True),
     decoder=dict(threshold=0.01),
 )
 people = dict(length=12, image_size=64, people=(1, 4))
@@ -19,7 +19,7 @@ train_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False, d
 val_dataloader = dict(batch_size=3, num_workers=0, persistent_workers=False, dataset=dict(length=7, image_size=64))
 test_dataloader = val_dataloader
 train_cfg = dict(max_epochs=2)
-optim_wrapper = dict(optimizer=dict(lr=4e-3, betas=(0.9, 0.999)))
+optim_wrapper = dict(optimizer=dict(lr=4e-3, betas=(0.9, 0.999), fused=False))
 param_scheduler = [dict(type="MultiStepLR", milestones=[1], by_epoch=True)]
 default_hooks = dict(logger=dict(interval=1), checkpoint=dict(max_keep_ckpts=5))
 """

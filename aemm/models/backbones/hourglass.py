@@ -62,6 +62,8 @@ class HourglassAE(BaseModule):
         growth: channels gained at each halving inside an hourglass.
         depth: halvings inside an hourglass.
         stem: channels of the first three stem convolutions; the fourth gives ``width``.
+        pool: reach the output resolution by max pooling after the second convolution, as published; otherwise by
+            the stride of that convolution, which spares a small network an eighth of a training step.
         norm_cfg: mmcv norm config; None, as published, trains without normalisation.
         norm_between: normalise also the convolutions between two hourglasses, as mmpose's variant does.
         tag_channels: half-open range of the output channels that hold tags, for ``tag_std``; left out, as above.
@@ -86,6 +88,7 @@ class HourglassAE(BaseModule):
         growth: int = 128,
         depth: int = 4,
         stem: tuple[int, int, int] = (64, 128, 128),
+        pool: bool = True,
         norm_cfg: dict[str, Any] | None = None,
         norm_between: bool = False,
         tag_channels: tuple[int, int] | None = None,
@@ -106,8 +109,8 @@ class HourglassAE(BaseModule):
         self.with_cp = with_cp
         self.stem = nn.Sequential(
             _conv(3, stem[0], 7, 2, norm_cfg),
-            _conv(stem[0], stem[1], norm=norm_cfg),
-            nn.MaxPool2d(2),
+            _conv(stem[0], stem[1], stride=1 if pool else 2, norm=norm_cfg),
+            nn.MaxPool2d(2) if pool else nn.Identity(),
             _conv(stem[1], stem[2], norm=norm_cfg),
             _conv(stem[2], width, norm=norm_cfg),
         )

@@ -65,3 +65,14 @@ def test_the_recipe_with_batch_norm_starts_all_its_convolutions_near_zero():
 def test_tag_channels_without_a_deviation_are_refused():
     with pytest.raises(ValueError, match="come together"):
         _small(tag_channels=(3, 6))
+
+
+def test_without_pooling_the_second_convolution_halves_with_the_same_weights():
+    torch.manual_seed(0)
+    pooled, strided = _small().stem.eval(), _small(pool=False).stem.eval()
+    strided.load_state_dict(pooled.state_dict())
+    image = torch.rand(1, 3, 32, 48)
+    with torch.no_grad():
+        full = pooled[1](pooled[0](image))
+        assert strided[:3](image).shape == pooled[:3](image).shape == (1, 8, 8, 12)
+        torch.testing.assert_close(strided[:3](image), full[:, :, ::2, ::2])
