@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from mmengine.logging import MMLogger
-from timing import peer, print_table
+from timing import Bar, Row, peer, print_table, summarise
 
 from aemm.datasets import CocoPoseDataset
 from aemm.skeletons import SKELETONS
@@ -96,9 +96,17 @@ def main() -> None:
         spent = time.process_time() - start
         grown = memory("Rss") - before
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    reader = "orjson" if orjson else "json"
+    added = {method: growth(data, method) for method in WORKERS}
+    name = f"annotations of {images:,} images, {people:,} people"
+    note = "reading, checking and storing what the parser gives: most of it checks of every value, field by field."
+    summarise(Row(f"{name}: CPU time; floor: {reader} alone", Bar(own=7), spent, "s", floor=floor, note=note))
+    summarise(Row(f"{name}: resident memory (at most {peak:.0f} MB while it reads)", Bar(own=250), grown, "MB"))
+    for method, count in WORKERS.items():
+        summarise(Row(f"{name}: growth of each of {count} workers ({method})", Bar(own=10), added[method], "MB"))
     row = [f"{images} images, {people} people", f"{spent:.1f}", f"{floor:.1f}", f"{grown:.0f}", f"{peak:.0f}"]
-    names = ["file", "CPU s", f"floor: {'orjson' if orjson else 'json'} alone, s", "MB resident", "MB at most"]
-    row += [f"{growth(data, method):.0f}" for method in WORKERS]
+    names = ["file", "CPU s", f"floor: {reader} alone, s", "MB resident", "MB at most"]
+    row += [f"{value:.0f}" for value in added.values()]
     names += [f"MB that each of {count} workers adds, {method}" for method, count in WORKERS.items()]
     print_table("reading annotations", names, [row])
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from timing import paired_ms, print_table
+from timing import Bar, Row, paired_ms, print_table, summarise
 
 from aemm.skeletons import SKELETONS
 from aemm.structures import Instances
@@ -27,10 +27,12 @@ def scene(size: tuple[int, int], people: int, height: float) -> tuple[np.ndarray
 def main() -> None:
     """Time two scenes."""
     rows = []
-    for size, people, height in (((480, 640), 30, 120), ((1080, 1920), 10, 500)):
+    for size, people, height, most in (((480, 640), 30, 120, 6), ((1080, 1920), 10, 500, 20)):
         image, found = scene(size, people, height)
         ours, floor, _ = paired_ms(lambda i=image, f=found: draw_pose(i, f, SKELETONS["coco"]), image.copy)  # type: ignore[misc]
-        rows.append([f"{people} people, {size[1]}x{size[0]}", f"{ours:.1f}", f"{floor:.2f}"])
+        name = f"drawing {people} people, {size[1]}x{size[0]}"
+        summarise(Row(name, Bar(own=most), ours, pairs=15, floor=floor))
+        rows.append([name, f"{ours:.1f}", f"{floor:.2f}"])
     print_table("drawing poses", ["scene", "median ms", "floor: a copy, ms"], rows)
 
 

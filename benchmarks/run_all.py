@@ -15,23 +15,26 @@ import sys
 import time
 from pathlib import Path
 
-from timing import machine
+from timing import SUMMARY, machine, split_summary
 
 HERE = Path(__file__).resolve().parent
-SCRIPTS = (
+SCRIPTS = (  # those with rows of the summary come first
     "photo_loading.py",
+    "worker_loading.py",
+    "target_drawing.py",
+    "decoding.py",
+    "whole_prediction.py",
+    "evaluation.py",
+    "annotations.py",
+    "starting.py",
+    "drawing.py",
+    "instance_decoding.py",
     "image_checks.py",
     "data_loading.py",
     "sharded_loading.py",
-    "annotations.py",
-    "target_drawing.py",
-    "decoding.py",
-    "instance_decoding.py",
     "instance_coordinates.py",
     "grouping_loss.py",
     "instance_loss.py",
-    "evaluation.py",
-    "drawing.py",
     "checkpoint_writing.py",
     "training_step.py",
     "scaling.py",
@@ -89,6 +92,14 @@ def run(script: str, seconds: float) -> str:
     return done.stdout.strip()
 
 
+def _head(rows: list[str], notes: list[str]) -> list[str]:
+    """The first paragraphs of the report: machine, versions and date, and the summary of all scripts."""
+    table = ["| " + " | ".join(SUMMARY) + " |", "|---" * len(SUMMARY) + "|", *rows]
+    parts = ["# Benchmarks", f"{machine()}. {versions()}. {datetime.date.today():%d %B %Y}.", "## Summary"]
+    parts += ["Times are CPU time unless a row says otherwise; a ratio is the median over pairs.", "\n".join(table)]
+    return [*parts, "### Below their bars", "\n".join(f"- {note}" for note in notes)] if notes else parts
+
+
 def main() -> int:
     """Run them, write the report, and say by the exit code whether all of them came to an end."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -96,7 +107,9 @@ def main() -> int:
     parser.add_argument("--report", type=Path, default=HERE / "report.md")
     args = parser.parse_args()
     end = time.monotonic() + 60 * args.minutes
-    parts = ["# Benchmarks", f"{machine()}. {versions()}. {datetime.date.today():%d %B %Y}."]
+    parts: list[str] = []
+    rows: list[str] = []
+    notes: list[str] = []
     failed = []
     for script in SCRIPTS:
         print(f"{script} ...", flush=True)
@@ -104,8 +117,11 @@ def main() -> int:
         if printed.startswith(("left out", "stopped", "ended")):
             failed.append(script)
         print(printed, flush=True)
-        parts.append(f"## {script}\n\n```text\n{printed}\n```")
-    args.report.write_text("\n\n".join(parts) + "\n")
+        told, why, rest = split_summary(printed)
+        rows += told
+        notes += why
+        parts.append(f"## {script}\n\n```text\n{rest}\n```")
+    args.report.write_text("\n\n".join([*_head(rows, notes), *parts]) + "\n")
     print(f"written to {args.report}" + (f"; without {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
 

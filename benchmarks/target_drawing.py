@@ -9,7 +9,7 @@ import argparse
 
 import numpy as np
 import torch
-from timing import median_ms, paired_ms, peer, print_table, read_ms
+from timing import Bar, Row, median_ms, paired_ms, peer, print_table, read_ms, summarise
 
 from aemm.datasets.transforms.pose_targets import PoseTargets
 from aemm.ops.heatmap import draw_gaussians
@@ -31,17 +31,26 @@ def draw_by_loops(points: np.ndarray, size: int, sigma: float) -> np.ndarray:
     return maps
 
 
-def mmpose_times(transform: PoseTargets, sample: Sample, sigma: float) -> list[str]:
-    """Milliseconds of mmpose's codec for a sample, and how many times those of the transform they are."""
+def against_mmpose(transform: PoseTargets, sample: Sample, name: str, bar: Bar) -> Row:
+    """The transform beside mmpose's codec, which makes targets of the same people; the floor is a set of empty maps.
+
+    Args:
+        transform: of stride 4.
+        sample: whose image is a square.
+        name: of the row.
+        bar: to reach.
+    """
     codecs = peer("mmpose.codecs")
-    if codecs is None:
-        return ["", ""]
     keypoints, visible = sample.need_keypoints()
     side = sample.image.shape[0]
-    codec = codecs.AssociativeEmbedding((side, side), (side // 4, side // 4), sigma)
+    shape = (KEYPOINTS, side // 4, side // 4)
+    own, floor, _ = paired_ms(lambda: transform(sample), lambda: np.zeros(shape, np.float32).fill(0), 101)
+    if codecs is None:
+        return Row(name, bar, own, pairs=101, floor=floor)
+    codec = codecs.AssociativeEmbedding((side, side), (side // 4, side // 4), transform.sigma)
     seen = visible.astype(np.float32)
-    _, theirs, ratio = paired_ms(lambda: transform(sample), lambda: codec.encode(keypoints, seen))
-    return [f"{theirs:.2f}", f"{ratio:.1f}"]
+    own, theirs, ratio = paired_ms(lambda: transform(sample), lambda: codec.encode(keypoints, seen), 101)
+    return Row(name, bar, own, pairs=101, peer=theirs, ratio=ratio, floor=floor)
 
 
 def main() -> None:
@@ -49,7 +58,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="CPU threads of PyTorch")
     torch.set_num_threads(parser.parse_args().threads)
     rng, rows = np.random.default_rng(0), []
-    for size, people in ((128, 5), (128, 30), (256, 30)):
+    for size, people, bar in ((128, 5, Bar(5)), (128, 30, Bar(10)), (256, 30, None)):
         points = rng.uniform(0, size, (people, KEYPOINTS, 2))
         valid, sigma = np.ones(points.shape[:2], bool), size // 64
         assert np.allclose(
@@ -57,7 +66,7 @@ def main() -> None:
         )
         image = np.zeros((4 * size, 4 * size, 3), np.uint8)
         sample = Sample(image, 0, image.shape[:2], 4 * points.astype(np.float32), valid.astype(np.int64))
-        transform = PoseTargets([4])
+        transform = PoseTargets([4], sigma)
         draw = median_ms(lambda p=points, v=valid, n=size, s=sigma: draw_gaussians(p, v, (n, n), s))  # type: ignore[misc]
         whole = median_ms(lambda t=transform, s=sample: t(s))  # type: ignore[misc]
         loops = median_ms(lambda p=points, n=size, s=sigma: draw_by_loops(p, n, s))  # type: ignore[misc]
@@ -65,10 +74,10 @@ def main() -> None:
         least = KEYPOINTS * size * size * 4 / 2**20
         name = f"17x{size}x{size}, {people} people"
         times = [f"{draw:.2f}", f"{whole:.2f}", f"{least:.1f}", f"{read_ms(least):.2f}", f"{cells / 1e3:.0f}k"]
-        theirs = mmpose_times(transform, sample, sigma)
-        rows.append([name, *times, f"{loops:.1f}", f"{loops / draw:.0f}x", *theirs])
+        rows.append([name, *times, f"{loops:.1f}", f"{loops / draw:.0f}x"])
+        if bar is not None:
+            summarise(against_mmpose(transform, sample, f"targets {size}², {people} people, against mmpose", bar))
     header = ["targets", "maps ms", "PoseTargets ms", "MB", "ms to read them", "cells drawn", "loops ms", "ratio"]
-    header += ["mmpose ms", "mmpose / PoseTargets"]
     print_table("Pose targets", header, rows)
 
 

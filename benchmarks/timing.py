@@ -1,4 +1,4 @@
-"""What the benchmark scripts share: a timer that takes the median, the machine in one line, a table."""
+"""What the benchmark scripts share: timers that take medians, the machine in one line, tables, rows of the summary."""
 
 from __future__ import annotations
 
@@ -7,10 +7,104 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+
+SUMMARY = ("row", "peer", "aemm", "floor", "pairs", "peer / aemm", "times the floor", "bar", "reached")
+_LINE, _NOTE = "| ", "> "  # how lines of the summary and notes on them begin in what a script prints
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What a row of the summary is to reach; one of what is given is enough.
+
+    Attributes:
+        ratio: peer / aemm, at least.
+        floors: aemm / floor, at most.
+        own: aemm's own figure, at most.
+    """
+
+    ratio: float | None = None
+    floors: float | None = None
+    own: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the summary.
+
+    Attributes:
+        name: what is measured, and against whom.
+        bar: to reach.
+        own: aemm's figure.
+        unit: of the figures.
+        pairs: measurements of aemm, each beside one of the other.
+        peer: the other's figure, where there is one.
+        ratio: peer / aemm, the median over pairs.
+        floor: what no implementation can do without.
+        note: where the time goes and what was tried, told where the bar is not reached.
+    """
+
+    name: str
+    bar: Bar
+    own: float
+    unit: str = "ms"
+    pairs: int = 1
+    peer: float | None = None
+    ratio: float | None = None
+    floor: float | None = None
+    note: str = ""
+
+    @property
+    def floors(self) -> float | None:
+        """How many times the floor aemm takes."""
+        return None if self.floor is None else self.own / self.floor
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the bar is reached; None where the peer is not there to tell."""
+        bar = self.bar
+        checks = [
+            None if bar.own is None else self.own <= bar.own,
+            None if bar.floors is None or self.floors is None else self.floors <= bar.floors,
+            None if bar.ratio is None or self.ratio is None else self.ratio >= bar.ratio,
+        ]
+        told = [check for check in checks if check is not None]
+        if any(told):
+            return True
+        return None if bar.ratio is not None and self.ratio is None else False
+
+
+def summarise(row: Row) -> None:
+    """Print a row as a line of the summary's table, and its note where the bar is not reached."""
+    bar, unit = row.bar, row.unit
+    asked = [
+        None if bar.ratio is None else f"{bar.ratio:g} x the peer",
+        None if bar.floors is None else f"within {bar.floors:g} x the floor",
+        None if bar.own is None else f"at most {bar.own:g} {unit}",
+    ]
+    cells = [
+        row.name,
+        *("" if value is None else f"{value:.3g} {unit}" for value in (row.peer, row.own, row.floor)),
+        str(row.pairs),
+        *("" if value is None else f"{value:.2f}" for value in (row.ratio, row.floors)),
+        " or ".join(filter(None, asked)),
+        {True: "yes", False: "no", None: "without the peer"}[row.reached],
+    ]
+    print(_LINE + " | ".join(cells) + " |")
+    if row.reached is False and row.note:
+        print(f"{_NOTE}{row.name}: {row.note}")
+
+
+def split_summary(printed: str) -> tuple[list[str], list[str], str]:
+    """The lines of the summary in what a script printed, the notes on them, and the rest."""
+    lines = printed.splitlines()
+    rest = [line for line in lines if not line.startswith((_LINE, _NOTE))]
+    rows, notes = ([line for line in lines if line.startswith(mark)] for mark in (_LINE, _NOTE))
+    return rows, [note.removeprefix(_NOTE) for note in notes], "\n".join(rest).strip()
 
 
 def median_ms(call: Callable[[], Any], seconds: float = 1.0, least: int = 5) -> float:
