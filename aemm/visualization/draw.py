@@ -104,14 +104,15 @@ def _draw_person(
     cover, paint = np.zeros(region.shape[:2], np.uint8), np.full(region.shape, color, np.uint8)
     places = np.where(opacity[:, None] > 0, points, 0) - low - 0.5  # middles of pixels at whole numbers
     ends = np.rint(places * _PARTS).clip(-_FAR, _FAR).astype(int).tolist()
-    for strength, a, b in sorted((min(opacity[a], opacity[b]), a, b) for a, b in skeleton.limbs):
+    sure = opacity.tolist()
+    for strength, a, b in sorted((min(sure[a], sure[b]), a, b) for a, b in skeleton.limbs):
         if strength > 0:
             cv2.line(cover, ends[a], ends[b], 255 * strength, width, cv2.LINE_AA, _SHIFT)
             tone = side_color(color, limb_side(side[a], side[b]))
             cv2.line(paint, ends[a], ends[b], tone, width + 2, cv2.LINE_8, _SHIFT)  # the cover has the smooth edge
     for k in shown[np.argsort(opacity[shown], kind="stable")].tolist():
-        radius = round(width * (0.6 + opacity[k]) * _PARTS)
-        cv2.circle(cover, ends[k], radius + _PARTS, 255 * opacity[k], cv2.FILLED, cv2.LINE_AA, _SHIFT)
+        radius = round(width * (0.6 + sure[k]) * _PARTS)
+        cv2.circle(cover, ends[k], radius + _PARTS, 255 * sure[k], cv2.FILLED, cv2.LINE_AA, _SHIFT)
         cv2.circle(paint, ends[k], radius + _PARTS, _RIMS[side[k]], cv2.FILLED, cv2.LINE_AA, _SHIFT)
         cv2.circle(paint, ends[k], radius, side_color(color, side[k]), cv2.FILLED, cv2.LINE_AA, _SHIFT)
     share = cover.astype(np.float32)

@@ -13,8 +13,9 @@ from aemm.visualization.palette import Color, shade
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _DARK = (20, 20, 20)
 _BRIGHT = 330  # red, green and blue together, from which on a text stands out from the dark
-# where a label is tried around its place, in its own widths and heights: on it, then beside, then further off
-_TRIES = [(x, y) for y in (0, -1, 1, -2, 2, -3, 3) for x in (0, -0.5, 0.5, -1, 1, -1.5, 1.5)]
+# where a label is tried around its place, in its own heights and widths: on it, then beside, then further off
+_UP = np.array([0, -1, 1, -2, 2, -3, 3])
+_ALONG = np.array([0, -0.5, 0.5, -1, 1, -1.5, 1.5])
 
 
 class Label(NamedTuple):
@@ -72,9 +73,23 @@ def place_labels(
     """
     boxes = np.zeros((len(places), 4), int)
     for n, ((x, y), (wide, tall)) in enumerate(zip(places, sizes, strict=True)):
-        tries = np.array(_TRIES) * (wide, tall) + np.array((x, y - tall))  # (T, 2) upper left corners
-        tries = np.clip(tries, 0, np.maximum((size[1] - wide, size[0] - tall), 0)).round().astype(int)
-        covered = np.minimum(tries[:, None] + (wide, tall), boxes[:n, 2:]) - np.maximum(tries[:, None], boxes[:n, :2])
-        best = tries[np.clip(covered, 0, None).prod(2).sum(1).argmin()]  # the first one that covers least
-        boxes[n] = np.concatenate([best, best + np.array([wide, tall])])
+        lefts, across = _tries(_ALONG * wide + x, wide, size[1], boxes[:n, 0::2])
+        tops, down = _tries(_UP * tall + (y - tall), tall, size[0], boxes[:n, 1::2])
+        row, column = divmod(int((down @ across.T).argmin()), len(_ALONG))  # the first one that covers least
+        left, top = lefts[column], tops[row]
+        boxes[n] = left, top, left + wide, top + tall
     return boxes
+
+
+def _tries(starts: np.ndarray, length: int, end: int, taken: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Starts ``(T,)`` along one axis, moved into the picture, and how much of each of n boxes ``(T, n)`` is covered.
+
+    Args:
+        starts: ``(T,)`` pixels.
+        length: of the label along the axis.
+        end: of the picture along it.
+        taken: ``(n, 2)`` starts and ends of the boxes.
+    """
+    starts = np.clip(starts, 0, max(end - length, 0)).round().astype(int)
+    common = np.minimum(starts[:, None] + length, taken[:, 1]) - np.maximum(starts[:, None], taken[:, 0])
+    return starts, np.maximum(common, 0)

@@ -45,6 +45,7 @@ def instance_color(number: int) -> Color:
     return shade(_BASE[number % len(_BASE)], level if number % 2 else -level)
 
 
+@lru_cache(maxsize=1024)
 def side_color(color: Color, side: Side) -> Color:
     """The colour of an instance on one side of its body: brighter on its left, darker on its right."""
     return shade(color, _SIDES[side])
