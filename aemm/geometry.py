@@ -27,6 +27,7 @@ Reference:
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal, get_args
 
 import numpy as np
@@ -78,7 +79,8 @@ def mirror(width: float, convention: PixelConvention = "continuous") -> np.ndarr
 
 def is_mirrored(warp: np.ndarray) -> bool:
     """Whether a ``(3, 3)`` warp turns left into right."""
-    return bool(np.linalg.det(warp[:2, :2]) < 0)
+    (a, b), (c, d) = warp[:2, :2].tolist()
+    return bool(a * d < b * c)
 
 
 def crop_warp(
@@ -176,13 +178,14 @@ def to_corners(convention: PixelConvention) -> np.ndarray:
     return _HALF if convention == "udp" else np.eye(3)
 
 
+@lru_cache(maxsize=64)  # asked for at every sample, of few sizes
 def cell_pixels(
     input_size: tuple[int, int],
     map_size: tuple[int, int],
     convention: PixelConvention,
     mirrored: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows ``(h,)`` and columns ``(w,)`` of the input pixels that a resampler reads for the cells of a map.
+    """Rows ``(h,)`` and columns ``(w,)`` of the input pixels that a resampler reads for the cells of a map; read only.
 
     Args:
         input_size: ``(height, width)`` of the input.
@@ -199,6 +202,7 @@ def cell_pixels(
     if convention == "newell" and mirrored:  # its keypoints are a cell off there, its pixels are not
         convention = "index"
     pixels = np.rint(apply_warp(cells, map_warp(input_size, map_size, convention, mirrored))).astype(int)
+    pixels.flags.writeable = False
     return pixels[: map_size[0], 1], pixels[: map_size[1], 0]
 
 

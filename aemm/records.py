@@ -51,7 +51,9 @@ class Record:
 
 def check_shape(name: str, value: Any, shape: Sequence[int | None], hint: str = "") -> None:
     """Raise ``ValueError`` unless ``value`` has ``shape``; None stands for any length."""
-    got = tuple(value.shape)
+    got, shape = tuple(value.shape), tuple(shape)
+    if got == shape:
+        return
     if len(got) != len(shape) or any(w is not None and w != g for w, g in zip(shape, got, strict=True)):
         want = ", ".join("*" if s is None else str(s) for s in shape)
         raise ValueError(f"{name} must have shape ({want}), got {got}{'; ' + hint if hint else ''}")

@@ -128,8 +128,8 @@ class SampleDataset(Dataset, ABC):
         key = key if isinstance(key, SampleKey) else SampleKey(int(key))
         if not 0 <= key.sample < len(self):
             raise IndexError(f"index {key.sample} is outside the {len(self)} samples of {type(self).__name__}")
-        sample = self._keep(key.sample)
-        sample.rng = np.random.default_rng([key.seed, key.epoch, key.sample])
+        rng = np.random.default_rng([key.seed, key.epoch, key.sample])
+        sample = replace(self._keep(key.sample), rng=rng)  # what is kept stays as it is
         for step in self.pipeline:
             sample = step(sample)
         return sample
@@ -139,13 +139,14 @@ class SampleDataset(Dataset, ABC):
             return self._load(index)
         if index not in self._kept:
             self._kept[index] = self._load(index)
-        return replace(self._kept[index])  # transforms put other arrays into a sample, they change none
+        return self._kept[index]
 
     def _load(self, index: int) -> Sample:
         reasons: list[str] = []
         while len(reasons) < len(self):
             try:
-                return replace(self.load((index + len(reasons)) % len(self)), passed_over=tuple(reasons))
+                sample = self.load((index + len(reasons)) % len(self))
+                return replace(sample, passed_over=tuple(reasons)) if reasons else sample
             except UnreadableImageError as error:
                 if self.test_mode:
                     raise

@@ -73,6 +73,8 @@ def resolve_inside(folder: str, name: str, allow_outside: bool = False) -> str:
     >>> resolve_inside("images", "train//1.jpg")
     'images/train/1.jpg'
     """
+    if isinstance(name, str) and plain_name(name):
+        return os.path.join(folder, name)
     if not isinstance(name, str) or not name or "\0" in name:
         raise ValueError(f"file_name must be the name of a file, got {name!r}")
     windows = PureWindowsPath(name)

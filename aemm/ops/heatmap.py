@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import repeat
 from typing import Literal
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -84,36 +86,47 @@ def draw_gaussians(
     if not sigma > 0:
         raise ValueError(f"sigma must be positive, got {sigma}; it is counted in map cells, not pixels")
     cells = target_cells(points, style)
-    height, width = size
-    inside = valid & (cells >= 0).all(-1) & (cells < (width, height)).all(-1)
-    person, channel = np.nonzero(inside)
-    first, profile = _profiles(points[person, channel], cells[person, channel], sigma, style)
-
-    ends = first + profile.shape[-1]
-    whole = ((first >= 0) & (ends <= (width, height))).all(1)
-    maps = np.zeros((points.shape[1], height, width), np.float32)
+    person, channel = np.nonzero(within(cells, valid, size))
+    first, length, stamps = _stamps(points[person, channel], cells[person, channel], sigma, style)
+    maps = np.zeros((points.shape[1], *size), np.float32)
     planes = list(maps)
-    sides = (*first.T.tolist(), *ends.T.tolist(), whole.tolist())
-    for k, left, top, right, bottom, fits, stamp in zip(channel.tolist(), *sides, _stamps(profile), strict=True):
-        if fits:
-            window = planes[k][top:bottom, left:right]
-        else:
-            window = planes[k][max(top, 0) : bottom, max(left, 0) : right]
+    for k, (left, top), stamp in zip(channel.tolist(), first.tolist(), stamps, strict=False):
+        window = planes[k][max(top, 0) : top + length, max(left, 0) : left + length]
+        if window.shape != stamp.shape:
             rows, columns = window.shape
             stamp = stamp[max(-top, 0) :, max(-left, 0) :][:rows, :columns]
-        np.maximum(window, stamp, out=window)
+        cv2.max(window, stamp, window)
     return maps
 
 
-def _stamps(profile: np.ndarray) -> Iterable[np.ndarray]:
-    """The Gaussian ``(length, length) float32`` of each point; one for all of them where they are equal.
+def within(cells: np.ndarray, valid: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Which points are valid and in a cell of the map, ``(N, K) bool``.
 
     Args:
-        profile: ``(points, 2, length)`` along x and y.
+        cells: ``(N, K, 2) int64`` x, y.
+        valid: ``(N, K) bool``.
+        size: ``(h, w)`` of the map.
     """
-    if len(profile) and (profile == profile[0]).all():
-        return repeat(np.outer(profile[0, 1], profile[0, 0]).astype(np.float32), len(profile))
-    return (profile[:, 1, :, None] * profile[:, 0, None, :]).astype(np.float32)
+    x, y = cells[..., 0], cells[..., 1]
+    return valid & (x >= 0) & (y >= 0) & (x < size[1]) & (y < size[0])
+
+
+def _stamps(
+    points: np.ndarray, cells: np.ndarray, sigma: float, style: TargetStyle
+) -> tuple[np.ndarray, int, Iterable[np.ndarray]]:
+    """First cell ``(points, 2)`` of each window, its side, and the Gaussian ``(side, side) float32`` in each."""
+    if style in ("newell", "higherhrnet") and float(3 * sigma).is_integer():
+        stamp = _whole_stamp(sigma)
+        return cells - (int(3 * sigma) + 1), len(stamp), repeat(stamp)
+    first, profile = _profiles(points, cells, sigma, style)
+    return first, profile.shape[-1], (profile[:, 1, :, None] * profile[:, 0, None, :]).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _whole_stamp(sigma: float) -> np.ndarray:
+    """The Gaussian ``(length, length) float32`` of every point, where three sigma are whole cells."""
+    profile = np.exp(-((np.arange(2 * int(3 * sigma) + 3) - (3 * sigma + 1)) ** 2) / (2 * sigma**2))
+    return np.outer(profile, profile).astype(np.float32)
 
 
 def _profiles(points: np.ndarray, cells: np.ndarray, sigma: float, style: TargetStyle) -> tuple[np.ndarray, np.ndarray]:

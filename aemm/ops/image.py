@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -11,38 +12,79 @@ from aemm.geometry import PixelConvention, resampling_warp
 
 _STEPS = 32  # to a pixel; the originals' resampler knows no places in between
 _FINE = 1024  # steps to a pixel of the sums from which it rounds
+_BAND = 2**15  # places that are worked out at a time, so that they stay in the cache until they are used
 
 
 class Grid(NamedTuple):
-    """Where the pixels of a result ``(h, w)`` lie in a source, which several images of one size may share.
+    """Where the pixels of a result ``(h, w)`` lie in a source: the sums of what a column and a row say.
 
     Attributes:
-        x: ``(h, w) float32`` columns, in 1/1024 pixel and half a step more, so that no place is halfway between two.
-        y: ``(h, w) float32`` rows.
-        cells: ``(h, w, 2) int16`` whole pixels x, y.
-        fractions: ``(h, w) uint16``: what is left of x and y, in 1/32 pixel.
+        columns: ``(2, w) float32``: x and y, in 1/1024 pixel.
+        rows: ``(2, h) float32``: x and y, and half a step more, so that no place is halfway between two.
     """
 
-    x: np.ndarray
-    y: np.ndarray
-    cells: np.ndarray
-    fractions: np.ndarray
+    columns: np.ndarray
+    rows: np.ndarray
+
+    def places(self, band: slice = slice(None), nearest: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
+        """The places of some rows.
+
+        Args:
+            band: of the rows.
+            nearest: to whole pixels alone.
+
+        Returns:
+            ``(rows, w, 2) int16`` whole pixels x, y, and ``(rows, w) uint16`` what is left of both, in 1/32 pixel.
+        """
+        x, y = (np.add.outer(row[band], column) for row, column in zip(self.rows, self.columns, strict=True))
+        return cv2.convertMaps(x, y, cv2.CV_16SC2, nninterpolation=nearest)
 
     def take(self, image: np.ndarray, fill: float = 0, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
         """An image ``(H, W)`` or ``(H, W, channels)`` at these places; ``fill`` where it has no pixel."""
-        cells, fractions = self.cells, self.fractions
-        if interpolation == cv2.INTER_NEAREST:
-            cells, fractions = cv2.convertMaps(self.x, self.y, cv2.CV_16SC2, nninterpolation=True)
-        return cv2.remap(
-            image, cells, fractions, interpolation, borderMode=cv2.BORDER_CONSTANT, borderValue=(fill,) * 4
-        )
+        return self.take_each([image], fill, interpolation)[0]
+
+    def take_each(
+        self, images: Sequence[np.ndarray], fill: float = 0, interpolation: int = cv2.INTER_LINEAR
+    ) -> list[np.ndarray]:
+        """Images of one size at these places, see :meth:`take`; the places are worked out once."""
+        height, width = self.rows.shape[1], self.columns.shape[1]
+        taken = [np.empty((height, width, *image.shape[2:]), image.dtype) for image in images]
+        step = max(1, _BAND // max(1, width))
+        for first in range(0, height, step):
+            band = slice(first, first + step)
+            cells, fractions = self.places(band, interpolation == cv2.INTER_NEAREST)
+            for image, out in zip(images, taken, strict=True):
+                cv2.remap(image, cells, fractions, interpolation, out[band], cv2.BORDER_CONSTANT, (fill,) * 4)
+        return taken
 
     def outside(self, size: tuple[int, int]) -> np.ndarray:
         """Where a source of ``size``, height and width, has less than half a pixel: ``(h, w) bool``."""
         reach = 0.5 + 0.5 / _STEPS  # what rounds to half a pixel counts
-        across = cv2.inRange(self.x, -reach, size[1] - 1 + reach)
-        down = cv2.inRange(self.y, -reach, size[0] - 1 + reach)
-        return np.equal(cv2.bitwise_and(across, down), 0)
+        height, width = self.rows.shape[1], self.columns.shape[1]
+        first, end = np.zeros(height, np.int64), np.full(height, width)
+        for column, row, length in zip(self.columns, self.rows.astype(float), (size[1], size[0]), strict=True):
+            low, high = _within(column, -reach - row, length - 1 + reach - row)
+            first, end = np.maximum(first, low), np.minimum(end, high)
+        if not first.any() and (end == width).all():
+            return np.zeros((height, width), bool)
+        kind = np.uint16 if width < 2**16 else np.uint32
+        beyond = np.arange(width, dtype=kind) - first.astype(kind)[:, None]  # what lies before is counted from the top
+        return beyond >= np.maximum(end - first, 0).astype(kind)[:, None]
+
+
+def _within(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First and end of the values that lie from ``low`` to ``high``, for each of these.
+
+    Args:
+        values: ``(w,)`` in ascending or descending order.
+        low: ``(h,)``.
+        high: ``(h,)``.
+    """
+    if len(values) and values[0] > values[-1]:
+        first, end = _within(values[::-1], low, high)
+        return len(values) - end, len(values) - first
+    values = values.astype(low.dtype)
+    return np.searchsorted(values, low), np.searchsorted(values, high, "right")
 
 
 def resampling_grid(warp: np.ndarray, size: tuple[int, int], convention: PixelConvention = "continuous") -> Grid:
@@ -57,14 +99,10 @@ def resampling_grid(warp: np.ndarray, size: tuple[int, int], convention: PixelCo
         size: ``(height, width)`` of the result.
         convention: where the middles of pixels lie.
     """
-    along, down = np.arange(size[1]), np.arange(size[0])
-    places = []
-    for by_x, by_y, start in np.linalg.inv(resampling_warp(warp, convention))[:2]:
-        columns, rows = np.rint(by_x * along * _FINE), np.rint((by_y * down + start) * _FINE) + 0.5
-        places.append(np.add.outer((rows / _FINE).astype(np.float32), (columns / _FINE).astype(np.float32)))
-    x, y = places
-    cells, fractions = cv2.convertMaps(x, y, cv2.CV_16SC2)
-    return Grid(x, y, cells, fractions)
+    back = np.linalg.inv(resampling_warp(warp, convention))[:2]
+    columns = np.rint(back[:, :1] * np.arange(size[1]) * _FINE)
+    rows = np.rint((back[:, 1:2] * np.arange(size[0]) + back[:, 2:]) * _FINE) + 0.5
+    return Grid((columns / _FINE).astype(np.float32), (rows / _FINE).astype(np.float32))
 
 
 def warp_image(

@@ -28,17 +28,17 @@ def _whole_steps(warp, step):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_places_are_rounded_to_a_32nd_of_a_pixel_from_whole_1024ths(seed):
-    grid = resampling_grid(_warp(seed), SIZE, "index")
+    cells, fractions = resampling_grid(_warp(seed), SIZE, "index").places()
     x, y = _whole_steps(_warp(seed), 32)
-    np.testing.assert_array_equal(grid.cells[..., 0], (x >> 5).clip(-32768, 32767))
-    np.testing.assert_array_equal(grid.cells[..., 1], (y >> 5).clip(-32768, 32767))
-    np.testing.assert_array_equal(grid.fractions, (x & 31) + ((y & 31) << 5))
+    np.testing.assert_array_equal(cells[..., 0], (x >> 5).clip(-32768, 32767))
+    np.testing.assert_array_equal(cells[..., 1], (y >> 5).clip(-32768, 32767))
+    np.testing.assert_array_equal(fractions, (x & 31) + ((y & 31) << 5))
 
 
 def test_places_halfway_between_two_steps_go_up():
     warp = geometry.translation(-1 / 64, -3 / 64)
-    grid = resampling_grid(warp, SIZE, "index")
-    assert (grid.fractions == 1 + (2 << 5)).all()
+    _, fractions = resampling_grid(warp, SIZE, "index").places()
+    assert (fractions == 1 + (2 << 5)).all()
 
 
 @pytest.mark.parametrize("convention", ["continuous", "index"])
@@ -63,3 +63,22 @@ def test_a_place_that_rounds_to_half_a_pixel_is_inside():
     grid = resampling_grid(geometry.translation(0.5, 0), SIZE, "index")
     assert not grid.outside(SIZE).any()
     assert resampling_grid(geometry.translation(0.54, 0), SIZE, "index").outside(SIZE)[:, 0].all()
+
+
+@pytest.mark.parametrize("interpolation", [cv2.INTER_LINEAR, cv2.INTER_NEAREST])
+def test_images_of_many_rows_are_taken_as_all_at_once(monkeypatch, interpolation):
+    source = np.random.default_rng(0).integers(0, 255, (*SOURCE, 3), np.uint8)
+    grid = resampling_grid(_warp(0), SIZE)
+    whole = grid.take_each([source, source[..., 0]], 7, interpolation)
+    monkeypatch.setattr("aemm.ops.image._BAND", 7 * SIZE[1])  # the last band is shorter
+    for banded, expected in zip(grid.take_each([source, source[..., 0]], 7, interpolation), whole, strict=True):
+        np.testing.assert_array_equal(banded, expected)
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 137, 180])
+def test_outside_is_told_cell_by_cell_from_the_places(degrees):
+    grid = resampling_grid(geometry.crop_warp((320, 240), 700, SIZE, degrees), SIZE)
+    x, y = (np.add.outer(rows, columns) for rows, columns in zip(grid.rows, grid.columns, strict=True))
+    reach = 0.5 + 1 / 64
+    inside = (x >= -reach) & (x <= SOURCE[1] - 1 + reach) & (y >= -reach) & (y <= SOURCE[0] - 1 + reach)
+    np.testing.assert_array_equal(grid.outside(SOURCE), ~inside)

@@ -22,22 +22,25 @@ Moves = Literal["any", "whole"]
 MoveUnit = Literal["region", "sides"]
 
 
-def warp_sample(sample: Sample, warp: np.ndarray, size: tuple[int, int]) -> Sample:
+def warp_sample(
+    sample: Sample, warp: np.ndarray, size: tuple[int, int], convention: PixelConvention | None = None
+) -> Sample:
     """A sample with image, keypoints and masks taken through a warp.
 
     What lies outside the source becomes black and is ignored by the losses; a pixel counts where at
-    least half of it does. Keypoints may leave the image, targets leave these out. Images are resampled by
-    the sample's pixel convention. A sample that is evaluated is not learnt from, and ignores nothing.
+    least half of it does. Keypoints may leave the image, targets leave these out. A sample that is evaluated is not learnt from, and ignores nothing.
 
     Args:
         sample: the sample.
         warp: ``(3, 3)`` pixels of ``sample.image`` to pixels of the result.
         size: ``(height, width)`` of the result.
+        convention: of the pixels of the result, by which images are resampled; None = that of the sample.
     """
-    grid = resampling_grid(warp, size, sample.convention)
+    convention = convention or sample.convention
+    grid = resampling_grid(warp, size, convention)
     masks = sample.masks
     if masks is not None:
-        warped = [grid.take(mask.view(np.uint8), interpolation=cv2.INTER_NEAREST) for mask in masks]
+        warped = grid.take_each([mask.view(np.uint8) for mask in masks], interpolation=cv2.INTER_NEAREST)
         masks = np.stack(warped).view(bool) if warped else np.zeros((0, *size), bool)
     return replace(
         sample,
@@ -46,6 +49,7 @@ def warp_sample(sample: Sample, warp: np.ndarray, size: tuple[int, int]) -> Samp
         keypoints=None if sample.keypoints is None else geometry.apply_warp(sample.keypoints, warp),
         masks=masks,
         warp=warp @ sample.warp,
+        convention=convention,
     )
 
 
@@ -167,7 +171,7 @@ class RandomAffine(BaseTransform):
         center = (width / 2 + drawn.move[0], height / 2 + drawn.move[1])
         side = self._fitted(size) * drawn.scale  # in 'udp', too, as mmpose 0.x has it
         warp = geometry.crop_warp(center, side, self.size, -drawn.degrees, self.convention)
-        return warp_sample(replace(sample, convention=self.convention), warp, self.size)
+        return warp_sample(sample, warp, self.size, self.convention)
 
 
 @TRANSFORMS.register_module()

@@ -12,7 +12,7 @@ import torch
 from mmcv.transforms import BaseTransform
 
 from aemm.geometry import cell_pixels, is_mirrored, to_map
-from aemm.ops.heatmap import TargetStyle, draw_gaussians, target_cells
+from aemm.ops.heatmap import TargetStyle, draw_gaussians, target_cells, within
 from aemm.records import check_choice
 from aemm.registry import TRANSFORMS
 from aemm.structures import Sample, Targets
@@ -100,7 +100,7 @@ class PoseTargets(BaseTransform):
         """Flat places ``(N, K)`` in ``(T, h, w)``, -1 = absent, without people who have none."""
         height, width = size
         cells = target_cells(points, self.style)
-        inside = valid & (cells >= 0).all(-1) & (cells < (width, height)).all(-1)
+        inside = within(cells, valid, size)
         plane = np.arange(points.shape[1]) if self.tag_per_keypoint else 0
         index = (plane * height + cells[..., 1]) * width + cells[..., 0]
         return np.where(inside, index, -1)[inside.any(1)]
@@ -119,13 +119,13 @@ def _weight(sample: Sample, size: tuple[int, int]) -> np.ndarray:
     As the references resample masks, the pixel that stands for a cell decides; in 'continuous' there is
     none, and a cell counts unless most of it is to be ignored.
     """
-    if sample.ignore is None:
+    if sample.ignore is None or not sample.ignore.any():
         return np.ones(size, np.float32)
     if sample.convention == "continuous":
         share = cv2.resize(sample.ignore.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
         return (share <= 0.5).astype(np.float32)
     rows, columns = cell_pixels(sample.image.shape[:2], size, sample.convention, is_mirrored(sample.warp))
-    return (~sample.ignore[np.ix_(rows, columns)]).astype(np.float32)
+    return np.logical_not(sample.ignore.take(rows, 0).take(columns, 1)).astype(np.float32)
 
 
 def _default_sigma(size: tuple[int, int]) -> float:

@@ -73,7 +73,7 @@ class ResizeToFit(BaseTransform):
         convention = self.rules.convention
         (base, warp), *further = self.rules.views(sample.image.shape[:2])
         views = tuple(warp_image(sample.image, view, size, convention=convention) for size, view in further)
-        resized = warp_sample(replace(sample, convention=convention), warp, base)
+        resized = warp_sample(sample, warp, base, convention)
         return replace(resized, scales=self.scales, views=views)
 
 
