@@ -54,7 +54,7 @@ def check_shape(name: str, value: Any, shape: Sequence[int | None], hint: str = 
     got, shape = tuple(value.shape), tuple(shape)
     if got == shape:
         return
-    if len(got) != len(shape) or any(w is not None and w != g for w, g in zip(shape, got, strict=True)):
+    if len(got) != len(shape) or [w for w, g in zip(shape, got, strict=True) if w not in (None, g)]:
         want = ", ".join("*" if s is None else str(s) for s in shape)
         raise ValueError(f"{name} must have shape ({want}), got {got}{'; ' + hint if hint else ''}")
 

@@ -25,7 +25,7 @@ class NoPictureError(UnreadableImageError, ValueError):
 
 
 def read_bytes(path: str, what: str = "image") -> bytes:
-    """The content of a file, through mmengine's file backends.
+    """The content of a file; what is on no disk of this machine comes through mmengine's file backends.
 
     Args:
         path: of the file, or its address.
@@ -44,7 +44,11 @@ def read_bytes(path: str, what: str = "image") -> bytes:
     if about is not None and about.st_size > MAX_BYTES:
         raise UnreadableImageError(f"{what} {path} has {about.st_size} bytes; files of up to {MAX_BYTES} are read")
     try:
-        data = fetch(path) if is_web(path) else fileio.get(path)
+        if about is not None:  # a file of this machine needs no backend to be found for it
+            with open(path, "rb") as file:
+                data = file.read()
+        else:
+            data = fetch(path) if is_web(path) else fileio.get(path)
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
         raise UnreadableImageError(f"{what} {path} cannot be opened: {error}") from error
     if not data:

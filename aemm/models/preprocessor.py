@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import torch
 from mmengine.model import BaseDataPreprocessor
+from torch import Tensor
 
+from aemm.ops.image import look_up
 from aemm.registry import MODELS
 from aemm.structures import Batch
 
@@ -38,9 +40,15 @@ class Preprocessor(BaseDataPreprocessor):
     def forward(self, data: Batch, training: bool = False) -> dict[str, Batch]:
         """The batch on the device with float images and dense targets, as keyword arguments of the model."""
         batch = data.to(self.device, self._non_blocking)
-        layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        images = [
-            image.to(self.mean.dtype, memory_format=layout, copy=True).sub_(self.mean).div_(self.std)
-            for image in batch.images
-        ]
+        images = [self._normalised(image) for image in batch.images]
         return {"batch": replace(batch, images=images, targets=[target.dense() for target in batch.targets])}
+
+    def _normalised(self, image: Tensor) -> Tensor:
+        """Images ``(B, 3, H, W)`` without the mean, in units of the deviation."""
+        if self.channels_last and image.dtype == torch.uint8 and self.mean.device.type == "cpu":
+            levels = (torch.arange(256).to(self.mean.dtype) - self.mean.view(3, 1)).div_(self.std.view(3, 1))
+            if levels.dtype == torch.float32:
+                pixels = image.permute(0, 2, 3, 1).contiguous().numpy()
+                return torch.from_numpy(look_up(pixels, levels.numpy())).permute(0, 3, 1, 2)
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        return image.to(self.mean.dtype, memory_format=layout, copy=True).sub_(self.mean).div_(self.std)

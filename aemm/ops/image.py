@@ -126,6 +126,20 @@ def warp_image(
     return resampling_grid(warp, size, convention).take(image, fill, interpolation)
 
 
+def look_up(pixels: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """What a table says of every value of images, in one pass.
+
+    Args:
+        pixels: ``(B, H, W, C) uint8``.
+        levels: ``(C, 256)`` of any type, for each channel.
+
+    Returns:
+        ``(B, H, W, C)`` of the table's type.
+    """
+    rows = pixels.reshape(-1, pixels.shape[2], pixels.shape[3])  # OpenCV knows two axes and channels
+    return cv2.LUT(rows, np.ascontiguousarray(levels.T)[None]).reshape(pixels.shape)
+
+
 def coverage(mask: np.ndarray, stride: int) -> np.ndarray:
     """Share of every cell ``(H / stride, W / stride)`` that a mask ``(H, W) bool`` covers."""
     size = (mask.shape[1] // stride, mask.shape[0] // stride)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 
@@ -86,7 +87,8 @@ def merge_maps(views: Sequence[Maps], size: tuple[int, int], align_corners: bool
     tags = [view.tags for view in resized if view.tags is not None]
     if len(resized) == 1:
         return resized[0]
-    return Maps(torch.stack([view.heatmaps for view in resized]).mean(0), torch.cat(tags, dim=2) if tags else None)
+    total = reduce(torch.add, [view.heatmaps for view in resized])
+    return Maps(total / len(resized), torch.cat(tags, dim=2) if tags else None)
 
 
 def clear_padding(heatmaps: torch.Tensor, batch: Batch) -> torch.Tensor:

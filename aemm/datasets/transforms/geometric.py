@@ -28,7 +28,8 @@ def warp_sample(
     """A sample with image, keypoints and masks taken through a warp.
 
     What lies outside the source becomes black and is ignored by the losses; a pixel counts where at
-    least half of it does. Keypoints may leave the image, targets leave these out. A sample that is evaluated is not learnt from, and ignores nothing.
+    least half of it does. Keypoints may leave the image, targets leave these out. A sample that is evaluated is
+    not learnt from, and ignores nothing.
 
     Args:
         sample: the sample.
