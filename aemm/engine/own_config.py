@@ -65,6 +65,7 @@ model = dict(
         growth=24,
         depth=3,
         stem=(16, 32, 48),
+        pool=False,
         norm_cfg=dict(type="BN"),
         norm_between=True,
         tag_std=0.02,
@@ -108,6 +109,7 @@ _TAIL = """    decoder=dict(
         max_matched=30,
         stop_when_full=False,
         fill_missing=True,
+        filled_cost="squared",
         filled_score="heatmap",
         filled_border="map",
         subpixel="gaussian",
@@ -121,7 +123,7 @@ _TAIL = """    decoder=dict(
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs={epochs}, val_interval={interval})
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
-optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="Adam", lr={rate}))
+optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="Adam", {rate}))
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, begin=0, end=200, by_epoch=False),
     dict(type="CosineAnnealingLR", eta_min=0, by_epoch=True, convert_to_iter_based=True),
@@ -163,7 +165,7 @@ def config_text(plan: Any, settings: Mapping[str, Any]) -> str:
         weight=plan.weight,
         epochs=plan.epochs,
         interval=max(1, plan.epochs // 10),
-        rate="4e-3" if plan.network == "hourglass" else "1e-3",
+        rate="lr=1.2e-2, betas=(0.9, 0.99), fused=True" if plan.network == "hourglass" else "lr=1e-3",
     )
     network = _HOURGLASS if plan.network == "hourglass" else _MOBILENET
     return _HEAD.format(**filled) + network.format(**filled) + _TAIL.format(**filled)

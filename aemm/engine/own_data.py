@@ -34,7 +34,7 @@ from aemm.skeletons import Skeleton, build_skeleton
 
 _SIDES = (128, 512)  # smallest and largest input, pixels
 _SIDE_ON_CPU = 256
-_STEPS = 6000  # iterations after which the small network has learnt what it can
+_STEPS = 3800  # iterations after which the small network has learnt what it can
 _EPOCHS = (6, 300)
 _AREA_PER_BOX = 0.53  # of a person, as in CrowdPose
 _LOOKED_AT = 150  # images, for their colours
@@ -153,7 +153,7 @@ def make_plan(
         own: the data.
         network: one of :data:`aemm.engine.own_config.NETWORKS`.
         size: of the input; None = the usual longer side of the images, on a CPU 256 at most.
-        epochs: None = as many as make 6000 steps.
+        epochs: None = as many as make 3800 steps.
         flip: train on mirror images; None = unless left and right keypoints differ in colour.
         validation: share of the images.
     """

@@ -12,6 +12,6 @@ _base_ = [
 ]
 
 _base_.decoder.update(threshold=0.2, tag_threshold=1.5, filled_cost="squared")
-model = dict(backbone=dict(growth=40, pool=False), decoder={{_base_.decoder}})
+model = dict(backbone=dict(growth=40, stem=(24, 48, 48), pool=False), decoder={{_base_.decoder}})
 optim_wrapper = dict(optimizer=dict(lr=1.6e-2, betas=(0.9, 0.99), fused=True))
 train_cfg = dict(max_epochs=4)
