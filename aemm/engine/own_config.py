@@ -64,7 +64,7 @@ model = dict(
         width=48,
         growth=24,
         depth=3,
-        stem=(16, 32, 48),
+        stem=(24, 48, 48),
         pool=False,
         norm_cfg=dict(type="BN"),
         norm_between=True,
