@@ -23,6 +23,7 @@ from aemm.structures import Maps
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 PEAKS = 3  # of each keypoint in an image by which the maps are brought to the range
 SHARE = 0.05  # of the cells that belong to a mask of each class, likewise
+SLIGHT = 0.01  # standard deviation of heat to begin with, so that nothing that cuts heat off changes it
 HIGHEST = 0.6  # heat in these images; the authors cut it off at 1
 SPREAD = 2.0  # standard deviation of tags
 
@@ -76,7 +77,7 @@ class Ranged(nn.Module):
         super().__init__()
         self.head = head
         heat, tags = maps.heatmaps, maps.need_tags()
-        self.register_buffer("scale", 1 / heat.std((0, 2, 3), keepdim=True)[0])
+        self.register_buffer("scale", SLIGHT / heat.std((0, 2, 3), keepdim=True)[0])
         self.register_buffer("offset", -heat.mean((0, 2, 3), keepdim=True)[0] * self.scale)
         self.register_buffer("tag_scale", SPREAD / tags.std((0, 3, 4), keepdim=True)[0])
         self.register_buffer("tag_offset", -tags.mean((0, 3, 4), keepdim=True)[0] * self.tag_scale)
