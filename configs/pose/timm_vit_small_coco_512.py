@@ -3,7 +3,8 @@
     pip install "aemm[timm]"
     bash tools/dist_train.sh configs/pose/timm_vit_small_coco_512.py 8
 
-Starts from timm's ImageNet-21k weights, which are fetched then. No score is known: nobody has trained it yet.
+Starts from timm's ImageNet-21k weights, which are fetched then.
+No score is known: nobody has trained it to its end yet.
 """
 
 _base_ = [
