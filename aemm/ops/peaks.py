@@ -33,17 +33,18 @@ def rank_survivors(
     batch, channels, height, width = heatmaps.shape
     planes = heatmaps.reshape(-1, height, width)
     kernel = np.ones((window, window), np.uint8)
-    found, heat = [], []
-    for plane in planes:
-        keep = plane == cv2.dilate(plane, kernel)  # OpenCV's border never wins
-        keep &= plane > threshold
-        found.append(np.flatnonzero(keep))
-        heat.append(plane.reshape(-1)[found[-1]])
-    counts = np.array([len(cells) for cells in found], dtype=np.int64)
-    cells, values = np.concatenate(found), np.concatenate(heat)
-    row = np.repeat(np.arange(len(planes)), counts)
+    keep = np.empty(planes.shape, bool)
+    highest = np.empty((height, width), planes.dtype)
+    for plane, kept in zip(planes, keep, strict=True):
+        cv2.dilate(plane, kernel, highest)  # OpenCV's border never wins
+        np.equal(plane, highest, out=kept)
+        kept &= plane > threshold
+    found = np.flatnonzero(keep)
+    values = planes.reshape(-1)[found]
+    row, cells = np.divmod(found, height * width)
     order = np.lexsort((-values, row))  # stable: equal scores stay in the order of the map
-    place = np.arange(len(order)) - np.repeat(counts.cumsum() - counts, counts)
+    starts = np.searchsorted(row, np.arange(len(planes)))
+    place = np.arange(len(order)) - starts[row]
     order, place = order[place < max_peaks], place[place < max_peaks]
 
     scores = np.zeros((len(planes), max_peaks), planes.dtype)
