@@ -32,12 +32,12 @@ SCRIPTS = (  # those with rows of the summary come first
     "image_checks.py",
     "data_loading.py",
     "sharded_loading.py",
-    "instance_coordinates.py",
     "grouping_loss.py",
     "instance_loss.py",
     "checkpoint_writing.py",
     "training_step.py",
     "scaling.py",
+    "instance_coordinates.py",
 )
 PACKAGES = (
     "numpy",

@@ -16,7 +16,7 @@ import tempfile
 
 from timing import Bar, Row, print_table, summarise
 
-ROUNDS = 5
+ROUNDS = 3
 STOPPED = 7  # exit code of a training that was stopped where its first iteration begins
 RECIPE = "configs/synthetic/pose_hourglass_tiny_128.py"
 FLOOR = "import mmengine.runner"

@@ -13,7 +13,7 @@ from aemm.formats.decoders import MAX_PIXELS
 from aemm.formats.image_folder import ImageFolder
 from aemm.formats.paths import plain_name
 from aemm.formats.segmentation import has_region, segmentation_faults
-from aemm.formats.usual import usual_fields, usual_images, usual_people
+from aemm.formats.usual import usual_fields, usual_images, usual_people, usual_polygons
 from aemm.formats.values import KnownIds, are_numbers, is_id, is_number, is_whole, repeated, shown
 from aemm.skeletons import Skeleton
 
@@ -140,7 +140,9 @@ def instance_faults(data: Mapping[str, Any], folder: ImageFolder) -> list[str]:
 def _without_faults(rows: Sequence[Mapping[str, Any]], chosen: np.ndarray, sizes: Sizes, check: Check) -> np.ndarray:
     """Which of the chosen annotations, ``(A,) bool``, have none by a check."""
     found = chosen.copy()
-    for n in np.flatnonzero(chosen).tolist():
+    places = np.flatnonzero(chosen)
+    plain = usual_polygons([rows[n].get("segmentation") for n in places.tolist()])
+    for n in places[~plain].tolist():
         size = sizes.get(rows[n]["image_id"])
         found[n] = size is None or not check(rows[n], size)
     return found

@@ -110,7 +110,8 @@ def keypoint_notices(
         rows: the A annotations as they stand in the file.
     """
     seen = visible > 0
-    outside = seen & ((keypoints < 0) | (keypoints > sizes[:, None, ::-1])).any(2)
+    x, y = (np.ascontiguousarray(keypoints[..., axis]) for axis in range(2))
+    outside = seen & ((x < 0) | (y < 0) | (x > sizes[:, 1:]) | (y > sizes[:, :1]))
     notices = []
     if outside.any():
         whole = (outside == seen).all(1) & seen.any(1)
@@ -119,17 +120,18 @@ def keypoint_notices(
             "people altogether); they are not learnt, but evaluation expects them"
         )
         notices.append(Notice(text, _places(outside.any(1))))
-    at_corner = seen & (keypoints == 0).all(2)
+    somewhere = (x != 0) | (y != 0)
+    at_corner = seen & ~somewhere
     if at_corner.any():
         text = (
             f"{at_corner.sum()} keypoints are visible at (0, 0), where exports put points that are not annotated; "
             "their visibility should be 0"
         )
         notices.append(Notice(text, _places(at_corner.any(1))))
-    if seen.any() and keypoints[seen].max() <= 1 and sizes.min() > 4:
+    if seen.any() and max(x[seen].max(), y[seen].max()) <= 1 and sizes.min() > 4:
         text = "all keypoints lie within the first pixel; they look like shares of the image, not pixels"
         notices.append(Notice(text, _places(seen.any(1))))
-    unseen = (keypoints != 0).any((1, 2)) & ~seen.any(1)
+    unseen = somewhere.any(1) & ~seen.any(1)
     if unseen.any():
         text = f"{unseen.sum()} annotations have coordinates, but visibility 0 for every keypoint: "
         notices.append(Notice(f"{text}they count as not annotated", _places(unseen)))

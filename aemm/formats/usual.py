@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from aemm.formats.packed import numbers
+from aemm.formats.segmentation import MAX_NUMBERS, MAX_OUTLINE
 from aemm.formats.values import LARGEST
 
 _NUMERIC = {int, float}
@@ -63,20 +65,13 @@ def usual_fields(rows: Sequence[Mapping[str, Any]], images: Collection[Any], cat
     ids = [row.get("id") for row in rows]
     if set(map(type, ids)) != {int}:
         return np.zeros(len(rows), bool)
-    good = [
-        type(row.get("image_id")) is int
-        and row["image_id"] in images
-        and type(row.get("category_id")) is int
-        and row["category_id"] in categories
-        and type(row.get("iscrowd")) is int
-        and row["iscrowd"] in (0, 1)
-        and type(row.get("area")) in _NUMERIC
-        for row in rows
-    ]
-    usual = np.array(good, bool)
+    usual = _whole_among([row.get("image_id") for row in rows], images)
+    usual &= _whole_among([row.get("category_id") for row in rows], categories)
+    usual &= _whole_among([row.get("iscrowd") for row in rows], (0, 1))
+    usual &= np.array([type(row.get("area")) in _NUMERIC for row in rows], bool)
     places = np.flatnonzero(usual)
     boxes = _number_lists([rows[n].get("bbox") for n in places.tolist()], 4)
-    areas = np.array([_as_float(rows[n]["area"]) for n in places.tolist()])
+    areas = _as_floats([rows[n]["area"] for n in places.tolist()])
     right = (np.abs(boxes) <= LARGEST).all(1) & (boxes[:, 2:] >= 0).all(1) & (areas >= 0) & (areas <= LARGEST**2)
     usual[places] = right
     return usual
@@ -94,13 +89,13 @@ def usual_people(rows: Sequence[Mapping[str, Any]], fields: np.ndarray, count: i
     chosen = [rows[n] for n in places.tolist()]
     flat = _number_lists([row.get("keypoints") for row in chosen], 3 * count)
     points = flat.reshape(-1, count, 3)
-    visible = np.ascontiguousarray(points[..., 2])
-    right = (flat.min(1) >= -LARGEST) & (flat.max(1) <= LARGEST)
+    x, y, visible = (np.ascontiguousarray(points[..., axis]) for axis in range(3))
+    right = _within_bounds(flat)
     right &= ((visible == 0) | (visible == 1) | (visible == 2)).all(1)
     right &= np.array([row.get("head_box") is None for row in chosen], bool)
     seen = visible > 0
     learnt = seen.any(1) & np.array([row["iscrowd"] == 0 for row in chosen], bool)
-    somewhere = (seen[..., None] & (points[..., :2] != 0)).any((1, 2)) | (seen.sum(1) < 2)
+    somewhere = (seen & ((x != 0) | (y != 0))).any(1) | (np.count_nonzero(seen, 1) < 2)
     areas = np.array([row["area"] for row in chosen], float)
     labelled, unlabelled = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
     labelled[places] = right & learnt & somewhere & (areas > 0)
@@ -108,9 +103,61 @@ def usual_people(rows: Sequence[Mapping[str, Any]], fields: np.ndarray, count: i
     return Usual(fields, labelled, unlabelled)
 
 
+def usual_polygons(segmentations: Sequence[Any]) -> np.ndarray:
+    """Which segmentations are polygons that can be drawn: ``(A,) bool``; all others are to be looked at.
+
+    Args:
+        segmentations: A of them as they stand in the file.
+    """
+    usual = np.array([type(s) is list and bool(s) and all(map(_is_outline, s)) for s in segmentations], bool)
+    places = np.flatnonzero(usual)
+    polygons = [polygon for n in places.tolist() for polygon in segmentations[n]]
+    if not polygons or not set(map(type, chain.from_iterable(polygons))) <= _NUMERIC:
+        return np.zeros(len(usual), bool)
+    lengths = np.array([len(polygon) for polygon in polygons])
+    try:
+        flat = np.fromiter(chain.from_iterable(polygons), float, int(lengths.sum()))
+    except OverflowError:  # a number of hundreds of digits, somewhere
+        return np.zeros(len(usual), bool)
+    starts = np.cumsum(lengths) - lengths
+    least, most = np.minimum.reduceat(flat, starts), np.maximum.reduceat(flat, starts)
+    counts = np.array([len(segmentations[n]) for n in places.tolist()])
+    first = np.cumsum(counts) - counts
+    right = np.logical_and.reduceat((least >= -LARGEST) & (most <= LARGEST), first)
+    right &= np.add.reduceat(lengths, first) <= MAX_NUMBERS
+    right &= np.add.reduceat((most - least) * lengths, first) <= MAX_OUTLINE  # no outline is longer
+    usual[places] = right
+    return usual
+
+
+def _is_outline(polygon: Any) -> bool:
+    """Whether this can be the numbers of three points or more."""
+    return type(polygon) is list and len(polygon) >= 6 and not len(polygon) % 2
+
+
+def _whole_among(values: list[Any], known: Collection[Any]) -> np.ndarray:
+    """Which values are whole numbers that are known: ``(A,) bool``."""
+    if set(map(type, values)) == {int} and set(values) <= set(known):
+        return np.ones(len(values), bool)
+    return np.array([type(value) is int and value in known for value in values], bool)
+
+
+def _within_bounds(values: np.ndarray) -> np.ndarray:
+    """Which rows ``(A, width)`` hold nothing but numbers of pixels: ``(A,) bool``."""
+    if values.size and values.min() >= -LARGEST and values.max() <= LARGEST:
+        return np.ones(len(values), bool)
+    return (values.min(1) >= -LARGEST) & (values.max(1) <= LARGEST)
+
+
 def _number_lists(values: Sequence[Any], width: int) -> np.ndarray:
     """Lists of ``width`` numbers as ``(len(values), width)``; NaN for whatever is none."""
-    good = [n for n, v in enumerate(values) if type(v) is list and len(v) == width and set(map(type, v)) <= _NUMERIC]
+    good = list(range(len(values)))
+    if not (
+        set(map(type, values)) == {list}
+        and set(map(len, values)) == {width}
+        and set(map(type, chain.from_iterable(values))) <= _NUMERIC
+    ):
+        good = [n for n in good if _are_numbers(values[n], width)]
     try:
         right = numbers([values[n] for n in good], width)
     except (OverflowError, struct.error):  # a number of hundreds of digits, somewhere
@@ -122,8 +169,14 @@ def _number_lists(values: Sequence[Any], width: int) -> np.ndarray:
     return found
 
 
-def _as_float(value: float) -> float:
+def _are_numbers(value: Any, width: int) -> bool:
+    """Whether this is a list of so many numbers."""
+    return type(value) is list and len(value) == width and set(map(type, value)) <= _NUMERIC
+
+
+def _as_floats(values: Sequence[float]) -> np.ndarray:
+    """Numbers ``(A,)``; infinite where one has hundreds of digits."""
     try:
-        return float(value)
+        return np.array(values, float)
     except OverflowError:
-        return np.inf
+        return np.array([float(value) if abs(value) <= LARGEST**2 else np.inf for value in values])

@@ -26,7 +26,7 @@ class Grid(NamedTuple):
     columns: np.ndarray
     rows: np.ndarray
 
-    def places(self, band: slice = slice(None), nearest: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
+    def places(self, band: slice = slice(None), nearest: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """The places of some rows.
 
         Args:

@@ -33,6 +33,19 @@ def _variants(data):
             changed = copy.deepcopy(data)
             changed["annotations"][0]["keypoints"][place] = value
             yield f"keypoints[{place}] {value!r:.20}", changed
+    square, far = [1, 1, 9, 1, 9, 9, 1, 9.5], [0, 0, 9e6, 9e6, 0, 9e6]
+    for value in STRANGE:
+        for polygons in ([[*square[:7], value]], [square, value], [square, [*square, value, 1]], [[*square, value]]):
+            yield f"polygons {polygons!r:.60}", _with_polygons(data, polygons)
+    for polygons in ([square, square], [square[:4]], [far], [square, far], [square * 125_001], [square * 70_000] * 2):
+        yield f"polygons {polygons!r:.60}", _with_polygons(data, polygons)
+
+
+def _with_polygons(data, polygons):
+    """A file in which an annotation without keypoints has these polygons."""
+    changed = copy.deepcopy(data)
+    changed["annotations"][0] |= dict(segmentation=polygons, keypoints=[0] * 51)
+    return changed
 
 
 @pytest.mark.parametrize("kind", ["keypoints", "instances"])
