@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -135,7 +136,7 @@ default_hooks = dict(
     logger=dict(type="LoggerHook", interval=50),
     param_scheduler=dict(type="ParamSchedulerHook"),
     sampler_seed=dict(type="DistSamplerSeedHook"),
-    checkpoint=dict(type="CheckpointHook", interval=1, max_keep_ckpts=2, save_best="coco/AP", rule="greater"),
+    checkpoint=dict(type="CheckpointHook", interval={interval}, max_keep_ckpts=2, save_best="coco/AP", rule="greater"),
     safe_checkpoint=dict(type="SafeCheckpointHook"),
     finite=dict(type="FiniteHook"),
     shared_statistics=dict(type="SharedStatisticsHook"),
@@ -165,7 +166,12 @@ def config_text(plan: Any, settings: Mapping[str, Any]) -> str:
         weight=plan.weight,
         epochs=plan.epochs,
         interval=max(1, plan.epochs // 10),
-        rate="lr=1.2e-2, betas=(0.9, 0.99), fused=True" if plan.network == "hourglass" else "lr=1e-3",
+        rate=f"lr={_rate(plan.batch)}, betas=(0.9, 0.99), fused=True" if plan.network == "hourglass" else "lr=1e-3",
     )
     network = _HOURGLASS if plan.network == "hourglass" else _MOBILENET
     return _HEAD.format(**filled) + network.format(**filled) + _TAIL.format(**filled)
+
+
+def _rate(batch: int) -> float:
+    """Learning rate of the hourglass: 1.2e-2 for batches of 8, less by the root of their size for smaller ones."""
+    return round(1.2e-2 * math.sqrt(batch / 8), 4)

@@ -35,7 +35,7 @@ from aemm.skeletons import Skeleton, build_skeleton
 _SIDES = (128, 512)  # smallest and largest input, pixels
 _SIDE_ON_CPU = 256
 _STEPS = 3800  # iterations after which the small network has learnt what it can
-_EPOCHS = (6, 300)
+_EPOCHS = (6, 1000)
 _AREA_PER_BOX = 0.53  # of a person, as in CrowdPose
 _LOOKED_AT = 150  # images, for their colours
 _DISTINCT = 1.5  # deviations between the colours of two sides

@@ -97,14 +97,23 @@ def test_mirror_images_are_left_out_where_colours_tell_the_sides_apart(drawn, ca
 def test_the_input_follows_from_the_images_and_the_epochs_from_their_number(birds, size, side):
     own = read_own_data(str(birds(size=size)))
     plan = make_plan(own)
-    assert (plan.size, plan.batch, plan.epochs) == (side, 5, 300)
+    assert (plan.size, plan.batch, plan.epochs) == (side, 5, 1000)
     given = make_plan(own, size=320, epochs=7, validation=0.5)
     assert (given.size, given.batch, given.epochs) == (320, 3, 7)
 
 
+def test_small_batches_are_learnt_from_at_a_lower_rate(birds, drawn, tmp_path):
+    init(birds(size=(60, 40)), "--out", tmp_path / "few", "--yes")
+    init(drawn / "plain", "--out", tmp_path / "more", "--yes")
+    few, more = (load_config(str(tmp_path / f"{name}/{name}.py")) for name in ("few", "more"))
+    assert (few.train_dataloader.batch_size, few.optim_wrapper.optimizer.lr) == (5, 0.0095)
+    assert (more.train_dataloader.batch_size, more.optim_wrapper.optimizer.lr) == (8, 0.012)
+    assert few.default_hooks.checkpoint.interval == few.train_cfg.val_interval == 100
+
+
 def test_many_images_need_few_epochs(drawn, monkeypatch):
     own = read_own_data(str(drawn / "plain"))
-    assert make_plan(own).epochs == 300
+    assert make_plan(own).epochs == 1000
     monkeypatch.setattr("aemm.engine.own_data._annotated_images", lambda file: list(range(30)) * 300)
     monkeypatch.setattr("aemm.engine.own_data.distinct_sides", lambda own: [])
     assert make_plan(own).epochs == 6
