@@ -146,7 +146,7 @@ def test_a_skeleton_that_does_not_go_with_the_head_is_named():
 
 SMALL_RECIPE = """
 _base_ = ["{root}/configs/synthetic/{name}.py"]
-model = dict(backbone=dict(width=8, growth=4, depth=2))
+model = dict(backbone=dict(width=8, growth=4, depth=2, stem=(4, 8, 8)))
 """
 
 
