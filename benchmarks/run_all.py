@@ -75,6 +75,7 @@ def run(script: str, seconds: float) -> str:
         return "left out: the time was up"
     paths = [str(HERE.parent), os.environ.get("PYTHONPATH", "")]
     place = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONWARNINGS": "ignore"}
+    place.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the commands of aemm have it
     try:
         done = subprocess.run(
             [sys.executable, str(HERE / script)],

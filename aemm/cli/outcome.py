@@ -59,12 +59,16 @@ _REPORT = (
 def run(work: Callable[[], int]) -> int:
     """Do the work of a command and say how it ended; the message of an error goes to stderr.
 
+    NumPy, which reads ``OPENBLAS_NUM_THREADS`` when it is imported, is told to multiply by one thread: its matrices are
+    small here, and threads that wait for each other take ten times as long for them on a busy machine.
+
     Args:
         work: returns an :class:`ExitCode`.
 
     Returns:
         The exit code. A ``SystemExit`` of the work passes.
     """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         with _terminable():
             code = work()

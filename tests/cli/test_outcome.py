@@ -209,3 +209,21 @@ def test_a_command_in_another_thread_leaves_signals_alone():
     thread.start()
     thread.join()
     assert codes == [0]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted as Linux lists them")
+@pytest.mark.parametrize(("given", "threads"), [({}, 1), ({"OPENBLAS_NUM_THREADS": "2"}, min(2, os.cpu_count() or 1))])
+def test_numpy_multiplies_by_one_thread_unless_the_environment_says_otherwise(given, threads):
+    code = """
+from pathlib import Path
+from aemm.cli.outcome import run
+
+def work():
+    import numpy
+    return len(list(Path("/proc/self/task").iterdir()))
+
+print(run(work))
+"""
+    place = {name: value for name, value in os.environ.items() if not name.endswith("NUM_THREADS")} | given
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=place, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == threads
