@@ -66,23 +66,23 @@ def check_expected(values, expected):
 @pytest.mark.golden
 def test_ap_of_mpii_predictions_is_that_of_the_published_evaluator(golden):
     truths, found, expected = golden_groups(golden)
-    start = time.process_time()
+    start = time.perf_counter()
     values = evaluate(truths, found)
-    assert time.process_time() - start < 3
+    assert time.perf_counter() - start < 3
     check_expected(values, expected)
 
 
 @pytest.mark.golden
 def test_official_mat_files_of_mpii_give_the_same_ap(golden, shared):
     folder = shared / "data" / "mpii_groups"
-    start = time.process_time()
+    start = time.perf_counter()
     truths = [group_truth(truth) for truth in read_truths(folder / "mpi_val_groundtruth.mat")]
     found = [
         (f.keypoints[:, COLUMNS], f.keypoint_scores[:, COLUMNS] != 0, f.keypoint_scores[:, COLUMNS])
         for f in read_submission(folder / "pred_keypoints_mpii_multi.mat")
     ]
     values = evaluate(truths, found)
-    assert time.process_time() - start < 3
+    assert time.perf_counter() - start < 3
     # these two files are the published pair, whatever the golden arrays hold
     assert 100 * values.mean() == pytest.approx(79.3134608, abs=1e-4)
 

@@ -16,6 +16,5 @@ def test_exported_networks_find_the_same_in_several_sizes_one_by_one_and_in_four
     assert [row.batch for row in rows] == [1, 4, 1, 4]
     for row in rows:
         assert row.same, row.found.describe()
-        assert row.found.people >= row.found.images
+        assert row.found.people > row.found.images
         assert row.found.maps < 1e-4
-    assert sum(row.found.people for row in rows) > sum(row.found.images for row in rows)
