@@ -138,7 +138,7 @@ def instance_faults(data: Mapping[str, Any], folder: ImageFolder) -> list[str]:
 
 
 def _without_faults(rows: Sequence[Mapping[str, Any]], chosen: np.ndarray, sizes: Sizes, check: Check) -> np.ndarray:
-    """Which of the chosen annotations, ``(A,) bool``, have none by a check."""
+    """Which of the chosen annotations, ``(A,) bool``, have none by a check that passes plain polygons."""
     found = chosen.copy()
     places = np.flatnonzero(chosen)
     plain = usual_polygons([rows[n].get("segmentation") for n in places.tolist()])
