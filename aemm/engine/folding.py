@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,8 +24,8 @@ class _Watch:
 
     def __init__(self, parts: Sequence[nn.Module]) -> None:
         self.made: dict[int, tuple[Any, nn.Module]] = {}
-        self.pairs: dict[Any, Any] = {}
-        self.runs: dict[nn.Module, int] = {}
+        self.pairs: Counter[tuple[Any, Any]] = Counter()
+        self.runs: Counter[nn.Module] = Counter()
         self.hooks = []
         for module in (module for part in parts for module in part.modules()):
             if type(module) in _CONVOLUTIONS:
@@ -33,36 +34,37 @@ class _Watch:
                 self.hooks.append(module.register_forward_pre_hook(self._normalised))
 
     def _convolved(self, module: nn.Module, inputs: Any, output: Tensor) -> None:
-        self.runs[module] = self.runs.get(module, 0) + 1
+        self.runs[module] += 1
         self.made[id(output)] = (weakref.ref(output), module)
 
     def _normalised(self, module: nn.Module, inputs: Any) -> None:
-        self.runs[module] = self.runs.get(module, 0) + 1
+        self.runs[module] += 1
         made, convolution = self.made.get(id(inputs[0]), (lambda: None, module))
         if made() is inputs[0]:
-            self.pairs[module] = convolution
+            self.pairs[convolution, module] += 1
 
     def close(self) -> None:
         for hook in self.hooks:
             hook.remove()
 
-    def foldable(self) -> dict[Any, Any]:
-        """Norms with their convolutions, as far as both ran once and the norm has statistics."""
-        return {
-            norm: convolution
-            for norm, convolution in self.pairs.items()
-            if self.runs[norm] == self.runs[convolution] == 1
-            and list(self.pairs.values()).count(convolution) == 1
+    def foldable(self) -> list[tuple[Any, Any]]:
+        """Convolutions with their norms, as far as neither ran without the other and the norm has statistics."""
+        return [
+            (convolution, norm)
+            for (convolution, norm), times in self.pairs.items()
+            if self.runs[norm] == self.runs[convolution] == times
             and getattr(norm, "running_mean", None) is not None
             and not (isinstance(convolution, nn.ConvTranspose2d) and convolution.groups > 1)
-        }
+        ]
 
 
 @torch.no_grad()
 def fold_norms(network: Callable[[Tensor], Maps], parts: Sequence[nn.Module], image: Tensor) -> int:
     """Fold each batch norm into the convolution whose output it gets, in place.
 
-    Which one that is shows in a run, not in the order of a definition; a second run shows that nothing else changed.
+    Which one that is shows in a run, not in the order of a definition; another run shows that nothing else changed. If
+    something did, since others read what a convolution makes, too, norms are folded one by one, and those stay that
+    change something.
 
     Args:
         network: runs the parts, which are in evaluation mode.
@@ -71,9 +73,6 @@ def fold_norms(network: Callable[[Tensor], Maps], parts: Sequence[nn.Module], im
 
     Returns:
         how many norms were folded.
-
-    Raises:
-        ValueError: the network computes something else now, since it uses what a convolution gives in two ways.
     """
     watch = _Watch(parts)
     try:
@@ -81,17 +80,42 @@ def fold_norms(network: Callable[[Tensor], Maps], parts: Sequence[nn.Module], im
     finally:
         watch.close()
     pairs = watch.foldable()
-    for part in parts:
-        for parent in list(part.modules()):
-            for name, child in list(parent.named_children()):
-                if child in pairs:
-                    setattr(parent, name, nn.Identity())
-    for norm, convolution in pairs.items():
-        turned = isinstance(convolution, nn.ConvTranspose2d)
-        folded = fuse_conv_bn_eval(convolution, norm, transpose=turned)
-        convolution.weight, convolution.bias = folded.weight, folded.bias
-    after = network(image)
-    for old, new in ((before.heatmaps, after.heatmaps), (before.tags, after.tags)):
-        if old is not None and new is not None and (old - new).abs().max() > _SAME * old.abs().max().clamp(min=1e-6):
-            raise ValueError("fuse: the network computes something else with its batch norms folded; leave fuse out")
-    return len(pairs)
+    undo = [_fold(*pair, parts) for pair in pairs]
+    if _same(before, network(image)):
+        return len(pairs)
+    for step in undo:
+        step()
+    kept = 0
+    for pair in pairs:
+        step = _fold(*pair, parts)
+        if _same(before, network(image)):
+            kept += 1
+        else:
+            step()
+    return kept
+
+
+def _fold(convolution: Any, norm: Any, parts: Sequence[nn.Module]) -> Callable[[], None]:
+    """Give a convolution the norm's factor and offset, put nothing in the norm's place; returns what undoes it."""
+    parents = [module for part in parts for module in part.modules()]
+    places = [(parent, name) for parent in parents for name, child in parent.named_children() if child is norm]
+    own = convolution.weight, convolution.bias
+    folded = fuse_conv_bn_eval(convolution, norm, transpose=isinstance(convolution, nn.ConvTranspose2d))
+
+    def put(module: nn.Module, weights: tuple[Any, Any]) -> None:
+        for parent, name in places:
+            setattr(parent, name, module)
+        convolution.weight, convolution.bias = weights
+
+    put(nn.Identity(), (folded.weight, folded.bias))
+    return lambda: put(norm, own)
+
+
+def _same(before: Maps, after: Maps) -> bool:
+    """Whether maps differ by rounding alone."""
+    pairs = ((before.heatmaps, after.heatmaps), (before.tags, after.tags))
+    return all(
+        (old - new).abs().max() <= _SAME * old.abs().max().clamp(min=1e-6)
+        for old, new in pairs
+        if old is not None and new is not None
+    )

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import torch
 from mmengine.config import Config
 
 from aemm.apis import Inferencer
 from aemm.engine import set_views
+from aemm.engine.folding import fold_norms
 from aemm.export.describe import describe, fit_of, rules_of
-from aemm.export.folding import fold_batch_norms
 from aemm.export.forms import FORMATS
 from aemm.export.network import DeployedNetwork, ExportError, find_multiple
 from aemm.export.parity import Parity, check_sizes, compare
@@ -129,8 +128,7 @@ def _export_network(
     network = DeployedNetwork(model, convention, options.maps, options.contract).eval()
     size = find_multiple(network)
     graph = graph_of(network, size[0])
-    with torch.no_grad():
-        folded = fold_batch_norms(network, graph.image())
+    folded = fold_norms(network.maps, [network], graph.image())
     if options.precision == "fp16" and options.format != "openvino":  # which keeps the weights alone in half
         network.halve()
     description = describe(cfg, model, network, size, (form.writer, options.precision, options.contract))

@@ -8,6 +8,7 @@ M peaks per channel, ``h, w`` map cells. Map coordinates are continuous: cell ``
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import repeat
@@ -88,15 +89,34 @@ def draw_gaussians(
     cells = target_cells(points, style)
     person, channel = np.nonzero(within(cells, valid, size))
     first, length, stamps = _stamps(points[person, channel], cells[person, channel], sigma, style)
-    maps = np.zeros((points.shape[1], *size), np.float32)
-    planes = list(maps)
-    for k, (left, top), stamp in zip(channel.tolist(), first.tolist(), stamps, strict=False):
-        window = planes[k][max(top, 0) : top + length, max(left, 0) : left + length]
-        if window.shape != stamp.shape:
-            rows, columns = window.shape
-            stamp = stamp[max(-top, 0) :, max(-left, 0) :][:rows, :columns]
-        cv2.max(window, stamp, window)
-    return maps
+    return _largest(channel, first, length, stamps, (points.shape[1], *size))
+
+
+def _largest(
+    channel: np.ndarray, first: np.ndarray, length: int, stamps: Iterable[np.ndarray], shape: tuple[int, int, int]
+) -> np.ndarray:
+    """Maps ``(K, h, w) float32`` that hold the largest of all stamps in every cell.
+
+    With a margin around the maps no stamp is cut, and a view of all windows lets C loop over them.
+
+    Args:
+        channel: ``(points,)`` which map each stamp belongs to.
+        first: ``(points, 2)`` x, y of its first cell, which may lie outside.
+        length: of its sides.
+        stamps: ``(length, length) float32`` each, as many as there are points or more.
+        shape: of the maps.
+    """
+    channels, height, width = shape
+    if not len(first):
+        return np.zeros(shape, np.float32)
+    margin = max(0, -int(first.min()), int((first.max(0) - (width, height)).max()) + length)
+    maps = np.zeros((channels, height + 2 * margin, width + 2 * margin), np.float32)
+    corners = channels, maps.shape[1] - length + 1, maps.shape[2] - length + 1
+    windows = np.ndarray((*corners, length, length), maps.dtype, maps, strides=maps.strides + maps.strides[1:])
+    x, y = (first + margin).T.tolist()
+    own = list(map(windows.__getitem__, zip(channel.tolist(), y, x, strict=True)))
+    deque(map(cv2.max, own, stamps, own), maxlen=0)  # runs through it
+    return np.ascontiguousarray(maps[:, margin : margin + height, margin : margin + width])
 
 
 def within(cells: np.ndarray, valid: np.ndarray, size: tuple[int, int]) -> np.ndarray:

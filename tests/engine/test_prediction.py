@@ -91,23 +91,28 @@ def test_only_norms_that_get_what_one_convolution_makes_are_folded(image):
     assert isinstance(network.norm, nn.BatchNorm2d)
 
 
-class Split(nn.Module):
-    """What a convolution makes goes two ways."""
+def test_a_batch_norm_that_is_shared_or_read_by_others_stays():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.c = (nn.Conv2d(3, 3, 1) for _ in range(3))
+            self.shared, self.alone, self.read = (nn.BatchNorm2d(3) for _ in range(3))
 
-    def __init__(self):
-        super().__init__()
-        self.conv, self.norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
-        nn.init.constant_(self.norm.running_mean, 3.0)
+        def forward(self, x):
+            kept = self.c(x)
+            return Maps(self.shared(self.a(x)) + self.shared(self.alone(self.b(x))) + self.read(kept) + kept)
 
-    def forward(self, x):
-        x = self.conv(x)
-        return Maps(x + self.norm(x))
-
-
-def test_a_network_that_folding_would_change_is_refused(image):
-    network = Split().eval()
-    with pytest.raises(ValueError, match="leave fuse out"):
-        fold_norms(network, [network], image)
+    torch.manual_seed(0)
+    net = Net().eval()
+    for norm in (net.shared, net.alone, net.read):
+        norm.running_var.uniform_(0.2, 3)
+    image = torch.randn(1, 3, 4, 4)
+    with torch.no_grad():
+        before = net(image).heatmaps
+        assert fold_norms(net, [net], image) == 1
+        assert isinstance(net.alone, nn.Identity)
+        assert isinstance(net.read, nn.BatchNorm2d)
+        torch.testing.assert_close(net(image).heatmaps, before)
 
 
 def test_a_network_without_norms_says_that_fuse_does_nothing(image):

@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from aemm.cli.export import ENDINGS
+from aemm.engine.folding import fold_norms
 from aemm.export import FORMATS, DeployedNetwork, ExportError, ExportOptions, export_model
-from aemm.export.folding import fold_batch_norms
 from aemm.export.network import find_multiple
 from aemm.export.parity import check_sizes
 from tests.export.small_models import inferencer_of, small_config
@@ -18,31 +18,8 @@ def test_batch_norms_are_folded_also_where_a_network_runs_twice():
     image = torch.randint(0, 256, (1, 3, 32, 64)).to(torch.uint8)
     with torch.no_grad():
         before = network(image)[3]
-        assert fold_batch_norms(network, image) == norms > 5
+        assert fold_norms(network.maps, [network], image) == norms > 5
         torch.testing.assert_close(network(image)[3], before)
-
-
-def test_a_batch_norm_that_is_shared_or_read_by_others_stays():
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.a, self.b, self.c = (nn.Conv2d(3, 3, 1) for _ in range(3))
-            self.shared, self.alone, self.read = (nn.BatchNorm2d(3) for _ in range(3))
-
-        def forward(self, x):
-            kept = self.c(x)
-            return self.shared(self.a(x)) + self.shared(self.alone(self.b(x))) + self.read(kept) + kept
-
-    torch.manual_seed(0)
-    net = Net().eval()
-    for norm in (net.shared, net.alone, net.read):
-        norm.running_var.uniform_(0.2, 3)
-    image = torch.randn(1, 3, 4, 4)
-    with torch.no_grad():
-        before = net(image)
-        assert fold_batch_norms(net, image) == 1
-        assert isinstance(net.alone, nn.Identity)
-        torch.testing.assert_close(net(image), before)
 
 
 def test_a_graph_with_sizes_baked_in_is_found(tmp_path):
