@@ -38,14 +38,14 @@ def main() -> None:
 
     def ours() -> None:
         tags.grad = None
-        sum(loss(tags, index)).backward()
+        sum(loss(tags, index).values()).backward()
 
     def loop(images: int = 2) -> None:
         tags.grad = None
         loop_loss(tags[:images], index[:images]).backward()
 
     share = 2
-    torch.testing.assert_close(sum(loss(tags[:share], index[:share])), loop_loss(tags[:share], index[:share]))
+    torch.testing.assert_close(sum(loss(tags[:share], index[:share]).values()), loop_loss(tags[:share], index[:share]))
     fast, slow = median_ms(ours), median_ms(loop, 0.5, 3) * batch / share
     megabytes = tags.numel() * 4 / 2**20
     floor = median_ms(lambda: torch.zeros_like(tags))

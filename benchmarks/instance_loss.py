@@ -46,7 +46,7 @@ def main() -> None:
     loss, rows = PixelGroupingLoss(normalize=False), []
     for instances in (10, 40):
         tags, index = problem(16, 20, instances, 20, 64)
-        vectorised, looped = sum(loss(tags, index)), loop_loss(tags, index)
+        vectorised, looped = sum(loss(tags, index).values()), loop_loss(tags, index)
         torch.testing.assert_close(vectorised, looped, rtol=1e-4, atol=1e-4)
         saved: list[int] = []
 
@@ -56,7 +56,7 @@ def main() -> None:
 
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
             loss(tags, index)
-        ours = median_ms(lambda tags=tags, index=index: sum(loss(tags, index)).backward())  # type: ignore[misc]
+        ours = median_ms(lambda tags=tags, index=index: sum(loss(tags, index).values()).backward())  # type: ignore[misc]
         loops = median_ms(lambda tags=tags, index=index: loop_loss(tags, index).backward(), least=1)  # type: ignore[misc]
         cells = [f"{instances} instances x 20 pixels", f"{ours:.1f}", f"{sum(saved) / 2**20:.1f}", f"{loops:.0f}"]
         rows.append([*cells, f"{loops / ours:.0f}x"])
