@@ -151,7 +151,7 @@ class PoseDecoder:
         scores, cells, tags = (value.numpy() for value in fetch([peaks.scores, peaks.cells, peaks.tags]))
         picks = [group_by_tags(scores[b], tags[b], self.rules) for b in range(len(places))]
         people = [read_picks(scores[b], cells[b], tags[b], pick, self.max_instances) for b, pick in enumerate(picks)]
-        points = [self._places(maps, b, people[b], torch.from_numpy(cells[b])) for b in range(len(places))]
+        points = [self._places(maps, b, people[b]) for b in range(len(places))]
         arrived = [value.numpy() for value in fetch([value for pair in points for value in pair])]
         groups = zip(people, arrived[0::2], arrived[1::2], places, strict=True)
         return [place_people(found, at, heat, rules, place) for found, at, heat, place in groups]
@@ -181,14 +181,13 @@ class PoseDecoder:
         maps = maps.float()
         return Maps(clear_padding(maps.heatmaps, batch), maps.tags) if self.padding == "clear" else maps
 
-    def _places(self, maps: Maps, b: int, people: Picked, likely: Tensor) -> tuple[Tensor, Tensor]:
+    def _places(self, maps: Maps, b: int, people: Picked) -> tuple[Tensor, Tensor]:
         """Map coordinates ``(N, K, 2)`` of keypoints of image ``b`` and the heat ``(N, K)`` there, on their device.
 
         Args:
             maps: of the batch.
             b: which image.
             people: N of them, as their peaks tell.
-            likely: ``(K, M, 2)`` cells at which absent keypoints are looked for first.
         """
         heatmaps = maps.heatmaps[b]
         cells = send(torch.from_numpy(people.cells), heatmaps.device)  # (N, K, 2)
@@ -196,7 +195,7 @@ class PoseDecoder:
         absent = send(missing, heatmaps.device)
         if self.fill_missing and not people.present.all():
             own = send(torch.from_numpy(people.tags), heatmaps.device)
-            looked_up = fill_missing(heatmaps, maps.need_tags()[b], own, missing, likely, self.filled_cost)
+            looked_up = fill_missing(heatmaps, maps.need_tags()[b], own, missing, self.filled_cost)
             cells = torch.where(absent[..., None], looked_up, cells)
         channel = torch.arange(len(heatmaps), device=heatmaps.device)
         return read_points(heatmaps, cells, absent, self.pose_rules), heatmaps[channel, cells[..., 1], cells[..., 0]]
