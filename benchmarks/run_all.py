@@ -114,14 +114,15 @@ def main() -> int:
     failed = []
     for script in SCRIPTS:
         print(f"{script} ...", flush=True)
-        printed = run(script, end - time.monotonic())
+        start = time.monotonic()
+        printed = run(script, end - start)
         if printed.startswith(("left out", "stopped", "ended")):
             failed.append(script)
         print(printed, flush=True)
         told, why, rest = split_summary(printed)
         rows += told
         notes += why
-        parts.append(f"## {script}\n\n```text\n{rest}\n```")
+        parts.append(f"## {script}, {time.monotonic() - start:.0f} s\n\n```text\n{rest}\n```")
     args.report.write_text("\n\n".join([*_head(rows, notes), *parts]) + "\n")
     print(f"written to {args.report}" + (f"; without {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
