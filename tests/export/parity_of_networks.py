@@ -183,7 +183,7 @@ def held(name: tuple[str, str], images: Images, engines: Sequence[str], folder: 
         folder: for the file.
     """
     recipe = RECIPES[name]
-    cfg, inferencer = random_inferencer(recipe, images_of(RANGED, 4))
+    cfg, inferencer = random_inferencer(recipe, images_of(RANGED, 4), RANGED)
     exported = export_model(cfg, inferencer.model, folder / "network.onnx", ExportOptions())
     for size, number in images.items():
         step = fit_of_size(cfg, size, recipe.multiple_of)

@@ -114,12 +114,13 @@ def fit_of_size(cfg: Config, size: tuple[int, int], multiple_of: int) -> dict[st
     return dict(type="ResizeToFit", size=side, multiple_of=multiple_of, convention=convention)
 
 
-def random_inferencer(recipe: Recipe, images: list[np.ndarray]) -> tuple[Config, Inferencer]:
+def random_inferencer(recipe: Recipe, images: list[np.ndarray], size: tuple[int, int]) -> tuple[Config, Inferencer]:
     """Config and model of a recipe, which finds people in images.
 
     Args:
         recipe: of the network.
-        images: of one shape, by which its maps are brought to the range.
+        images: of the proportions of ``size``, by which its maps are brought to the range.
+        size: height and width to which they are brought; in larger images there are more peaks, in smaller ones fewer.
     """
     cfg = load_config(str(CONFIGS / recipe.config))
     for part in (cfg.model.backbone, cfg.model.head):
@@ -127,7 +128,7 @@ def random_inferencer(recipe: Recipe, images: list[np.ndarray]) -> tuple[Config,
     cfg.model.backbone.update(recipe.backbone)
     cfg.model.head.update(recipe.head)
     set_views(cfg, None, recipe.flip)
-    fit = fit_of_size(cfg, images[0].shape[:2], recipe.multiple_of)
+    fit = fit_of_size(cfg, size, recipe.multiple_of)
     cfg.test_dataloader.dataset.pipeline = [fit]
     torch.manual_seed(0)
     inferencer = Inferencer(cfg, None, "cpu", thinning=None)
