@@ -1,4 +1,4 @@
-"""All benchmarks of a CPU, one after the other, and a report of their tables.
+"""All benchmarks of time on a CPU, one after the other, and a report of their tables.
 
 python benchmarks/run_all.py [--minutes 10] [--report benchmarks/report.md]
 """
@@ -37,7 +37,6 @@ SCRIPTS = (  # those with rows of the summary come first
     "checkpoint_writing.py",
     "training_step.py",
     "scaling.py",
-    "instance_coordinates.py",
 )
 PACKAGES = (
     "numpy",

@@ -5,10 +5,11 @@ python benchmarks/training_step.py
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import torch
-from timing import median_ms, print_table
+from timing import paired_ms, print_table
 from torch import nn
 
 from aemm.datasets import SyntheticPoseDataset, collate
@@ -44,8 +45,7 @@ def measure(config: str, size: int, batch_size: int, pairs: int) -> list[str]:
         losses = model(**model.data_preprocessor(raw, True), mode="loss")
         sum(value for name, value in losses.items() if "loss" in name).backward()
 
-    times = [(median_ms(network, 0, 1), median_ms(step, 0, 1)) for _ in range(pairs + 1)][1:]
-    alone, whole, ratio = (sorted(v)[pairs // 2] for v in zip(*((a, b, b / a) for a, b in times), strict=True))
+    alone, whole, ratio = paired_ms(network, step, pairs, time.perf_counter)
     return [Path(config).stem, f"{batch_size} x {size} px", f"{alone:.0f}", f"{whole:.0f}", f"{ratio:.3f}"]
 
 
