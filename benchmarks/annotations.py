@@ -29,18 +29,20 @@ WORKERS = {"fork": 8, "spawn": 2}  # those started anew take seconds each to imp
 def write_file(folder: Path, images: int, people: int) -> None:
     """A file whose people have a polygon of 20 corners; every other one has 17 keypoints, the others none."""
     rng = np.random.default_rng(0)
-    corners = [rng.uniform(10, 400, 40).round(2).tolist() for _ in range(50)]
+    corners = [json.dumps([rng.uniform(10, 400, 40).round(2).tolist()]) for _ in range(50)]
     points = np.concatenate([rng.integers(10, 400, (50, 17, 2)), rng.integers(1, 3, (50, 17, 1))], axis=2)
-    flat = points.reshape(50, 51).tolist()
+    found = [f'{row}, "num_keypoints": 17' for row in points.reshape(50, 51).tolist()]
+    absent = f'{[0] * 51}, "num_keypoints": 0'
     entries = [dict(id=n, file_name=f"{n:012d}.jpg", width=640, height=480) for n in range(images)]
-    rows = [
-        dict(id=n + 1, image_id=n * images // people, category_id=1, iscrowd=0, area=900.5, bbox=[10.5, 10, 390, 390])
-        | dict(keypoints=flat[n % 50] if n % 2 else [0] * 51, num_keypoints=17 * (n % 2))
-        | dict(segmentation=[corners[n % 50]])
+    same = '"category_id": 1, "iscrowd": 0, "area": 900.5, "bbox": [10.5, 10, 390, 390]'
+    rows = ", ".join(
+        f'{{"id": {n + 1}, "image_id": {n * images // people}, {same}, "segmentation": {corners[n % 50]}, '
+        f'"keypoints": {found[n % 50] if n % 2 else absent}}}'
         for n in range(people)
-    ]
+    )
     category = dict(id=1, name="person", keypoints=list(SKELETONS["coco"].keypoints), skeleton=[])
-    (folder / "people.json").write_text(json.dumps(dict(images=entries, annotations=rows, categories=[category])))
+    rest = json.dumps(dict(images=entries, categories=[category]))
+    (folder / "people.json").write_text(f'{rest[:-1]}, "annotations": [{rows}]}}')
     (folder / "images").mkdir()
     for entry in entries:
         (folder / "images" / entry["file_name"]).touch()
