@@ -315,6 +315,26 @@ def coco_points(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return rows.reshape(len(scores), 3 * scores.shape[1])
 
 
+def to_plain(found: Instances) -> dict[str, Any]:
+    """Instances as json takes them: size of the image, and of each instance score, keypoints, mask, label, track.
+
+    Keypoints are ``[x, y, score]``; masks stay run-length encoded.
+    """
+    rows: list[dict[str, Any]] = [{"score": float(score)} for score in found.scores]
+    for i, row in enumerate(rows):
+        if found.keypoints is not None:
+            scores = np.ones(len(found.keypoints[i])) if found.keypoint_scores is None else found.keypoint_scores[i]
+            row["keypoints"] = np.column_stack([found.keypoints[i], scores]).astype(float).round(4).tolist()
+        if found.masks is not None:
+            row["mask"] = found.masks[i]
+        if found.labels is not None:
+            row["label"] = int(found.labels[i])
+        if found.track_ids is not None:
+            row["track_id"] = int(found.track_ids[i])
+    height, width = found.image_size
+    return {"image_id": found.image_id, "height": int(height), "width": int(width), "instances": rows}
+
+
 _OF_INSTANCES = ("scores", "tags", "keypoints", "keypoint_scores", "masks", "labels", "track_ids")
 
 

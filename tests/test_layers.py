@@ -105,7 +105,7 @@ WITHOUT_TORCH = [
     "aemm.skeletons",
     *(f"aemm.ops.{name}" for name in ("assignment", "boxes", "cell_search", "fitting", "grouping", "image", "masks")),
     *(f"aemm.ops.{name}" for name in ("instance_masks", "openvino", "peaks", "people", "pixel_grouping", "refining")),
-    *("aemm.ops.run_lengths", "aemm.ops.subpixel", "aemm.runtime"),
+    *("aemm.ops.pixels", "aemm.ops.run_lengths", "aemm.ops.subpixel", "aemm.runtime"),
 ]
 
 

@@ -14,8 +14,9 @@ from typing import Any
 
 from aemm.apis.account import Account
 from aemm.apis.inferencer import Inferencer
-from aemm.apis.outputs import to_plain, writable
+from aemm.apis.outputs import writable
 from aemm.engine import Thinning, load_config
+from aemm.records import to_plain
 
 _LINES = 64  # of a list that a worker gets at a time: a worker that dies costs as many images
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any, Literal, Protocol, TextIO
+from typing import Literal, Protocol, TextIO
 
 import cv2
 import numpy as np
@@ -15,32 +15,12 @@ from aemm.apis.inputs import Source
 from aemm.formats import picture_name
 from aemm.formats.coco_found import FoundSet
 from aemm.formats.files import write_json
-from aemm.records import DatasetInfo, check_choice
+from aemm.records import DatasetInfo, check_choice, to_plain
 from aemm.skeletons import Skeleton
 from aemm.structures import ImageId, Instances
 from aemm.visualization import save_picture
 
 PictureKind = Literal["png", "jpg"]
-
-
-def to_plain(found: Instances) -> dict[str, Any]:
-    """Instances as json takes them: size of the image, and of each instance score, keypoints, mask, label, track.
-
-    Keypoints are ``[x, y, score]``; masks stay run-length encoded.
-    """
-    rows: list[dict[str, Any]] = [{"score": float(score)} for score in found.scores]
-    for i, row in enumerate(rows):
-        if found.keypoints is not None:
-            scores = np.ones(len(found.keypoints[i])) if found.keypoint_scores is None else found.keypoint_scores[i]
-            row["keypoints"] = np.column_stack([found.keypoints[i], scores]).astype(float).round(4).tolist()
-        if found.masks is not None:
-            row["mask"] = found.masks[i]
-        if found.labels is not None:
-            row["label"] = int(found.labels[i])
-        if found.track_ids is not None:
-            row["track_id"] = int(found.track_ids[i])
-    height, width = found.image_size
-    return {"image_id": found.image_id, "height": int(height), "width": int(width), "instances": rows}
 
 
 class Results(Protocol):

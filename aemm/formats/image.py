@@ -13,8 +13,8 @@ from aemm.formats.decoders import check_pixels, decoding, open_pillow, opencv_pi
 from aemm.formats.kinds import HEAD, kind_of
 from aemm.formats.orientation import ORIENTATION, Exif, describe_orientation, is_orientation, swaps_sides, turn
 from aemm.formats.paths import UnreadableImageError, read_bytes
-from aemm.formats.pixels import to_rgb, warn_once
 from aemm.formats.tiff import TiffFile
+from aemm.ops.pixels import to_rgb, warn_once
 
 _SWAPPED = "the annotations were made on the {} pixels; set exif={!r} in the data set"
 
@@ -40,7 +40,7 @@ def load_image(path: str, exif: Exif = "apply") -> np.ndarray:
     What a file holds is told by its content, not by its name.
 
     - Grey, palettes and 1 to 4 bits, CMYK and YCbCr become RGB.
-    - More than 8 bits are scaled by the range in use, see :func:`aemm.formats.pixels.to_rgb`; floats are taken as 0 to
+    - More than 8 bits are scaled by the range in use, see :func:`aemm.ops.pixels.to_rgb`; floats are taken as 0 to
       1 or 0 to 255. Where the range cannot be told, the file is refused and the range named.
     - What is transparent is laid over white.
     - Of an animation or of several pages the first is taken, with a warning.

@@ -17,9 +17,9 @@ from aemm.formats.decoders import check_pixels, decoding, open_pillow, pillow_pi
 from aemm.formats.kinds import HEAD, PLAYLIST, Kind, kind_of, kind_of_file
 from aemm.formats.orientation import turn
 from aemm.formats.paths import NoPictureError, read_bytes
-from aemm.formats.pixels import Range, to_rgb
 from aemm.formats.tiff import TiffFile, TiffPage
 from aemm.formats.web import fetch, is_web
+from aemm.ops.pixels import Range, to_rgb
 
 _GUESSED_RATE = 25.0  # frames a second, where a source does not tell
 _DELAY = 100.0  # ms that viewers show a frame whose delay is 0

@@ -52,8 +52,8 @@ class FitRules:
         check_choice("center", self.center, FittedCenter)
         if self.square and self.fit == "short":
             raise ValueError("square=True pads the shorter side, so it goes with fit='long'")
-        if self.size % self.multiple_of:
-            raise ValueError(f"size must be a multiple of {self.multiple_of}, got {self.size}")
+        if self.size < 1 or self.multiple_of < 1 or self.size % self.multiple_of:
+            raise ValueError(f"size must be a positive multiple of {self.multiple_of}, got {self.size}")
         scales = tuple(self.scales)
         if not scales or min(scales) <= 0 or len(set(scales)) < len(scales):
             raise ValueError(f"scales must be one or more different positive numbers, got {list(scales)}")

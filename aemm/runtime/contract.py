@@ -23,3 +23,8 @@ def rename_outputs(outputs: Mapping[str, np.ndarray], description: Description) 
     tags = outputs["embeddings"]
     renamed["tag_maps"] = tags[:, :, None] if tags.ndim == 4 else np.moveaxis(tags, 4, 2)
     return renamed
+
+
+def output_name(name: str, description: Description) -> str:
+    """By which name a graph gives one of aemm's outputs."""
+    return "embeddings" if name == "tag_maps" and description.contract == "openvino" else name

@@ -5,9 +5,8 @@ Letters: B batch, C heatmap channels, K keypoints, T tag channels, L tag dimensi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -16,11 +15,13 @@ from aemm.ops.instance_masks import MaskRules, decode_instances
 from aemm.ops.openvino import OpenVinoRules, decode_openvino, suppress, top_cells
 from aemm.ops.peaks import read_peaks
 from aemm.ops.people import Place, PoseRules, decode_pose, place_single
-from aemm.ops.subpixel import subpixel
+from aemm.ops.subpixel import SubpixelKind, TieRule, subpixel
 from aemm.records import GroupingRules, ImageId, Instances
 from aemm.runtime.description import Description
+from aemm.runtime.rules import read_record
 
 Outputs = Mapping[str, np.ndarray]
+_OF_PEAKS = ("window", "max_peaks", "threshold")  # rules by which a graph finds them itself
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,30 @@ class PoseDecoding:
 
     Args:
         description: of the file.
+        graph: by whose rules the graph finds its peaks; None = by those of ``description``.
+
+    Raises:
+        ValueError: the rules are not valid, or need maps that are no outputs.
     """
 
-    def __init__(self, description: Description) -> None:
+    def __init__(self, description: Description, graph: Description | None = None) -> None:
         rules = dict(description.rules)
-        self.rules = PoseRules(GroupingRules(**rules.pop("grouping")), **rules)
+        grouping = read_record(GroupingRules, rules.get("grouping"))
+        self.rules = read_record(PoseRules, {**rules, "grouping": grouping})
         self.stride = description.stride
+        check_order(grouping.order, description)
+        self._finds_others = graph is not None and any(
+            description.rules.get(name) != graph.rules.get(name) for name in _OF_PEAKS
+        )
+        if "heatmaps" not in description.outputs and (self._finds_others or self._reads_maps()):
+            raise ValueError(
+                "the maps are no outputs, so that the graph finds the peaks, nothing is filled, and keypoints lie in "
+                f"the middle of cells; leave {', '.join(_OF_PEAKS)}, fill_missing=False and subpixel='none' as they "
+                "are, or export the maps"
+            )
+
+    def _reads_maps(self) -> bool:
+        return self.rules.fill_missing or self.rules.subpixel != "none" or self.rules.padding == "clear"
 
     def __call__(self, outputs: Outputs, b: int, view: View) -> Instances:
         """What is in image ``b``."""
@@ -77,6 +96,7 @@ class PoseDecoding:
         outside = view.outside(size) if self.rules.padding == "clear" else None
         if outside is not None:  # the graph does not know where the image ends
             heatmaps = np.where(outside, np.float32(0), heatmaps)
+        if outside is not None or self._finds_others:
             peaks = read_peaks(heatmaps, tags, self.rules.max_peaks, self.rules.threshold, self.rules.window)
         return decode_pose(heatmaps, tags, peaks, self.rules, view.place(size))
 
@@ -90,8 +110,9 @@ class OpenVinoDecoding:
 
     def __init__(self, description: Description) -> None:
         rules = dict(description.rules)
-        self.window: int | None = rules.pop("window")
-        self.rules = OpenVinoRules(**rules)
+        self.window: int | None = rules.pop("window", None)
+        self.rules = read_record(OpenVinoRules, rules)
+        check_order(self.rules.order, description)
 
     def __call__(self, outputs: Outputs, b: int, view: View) -> Instances:
         """What is in image ``b``."""
@@ -122,8 +143,8 @@ class InstanceDecoding:
 
     def __init__(self, description: Description) -> None:
         rules = dict(description.rules)
-        self.merges: bool = rules.pop("merge")
-        self.rules = MaskRules(**rules)
+        self.merges = bool(rules.pop("merge", False))
+        self.rules = read_record(MaskRules, rules)
 
     def __call__(self, outputs: Outputs, b: int, view: View) -> Instances:
         """What is in image ``b``."""
@@ -135,6 +156,19 @@ class InstanceDecoding:
         return replace(found, tags=None) if self.merges else found
 
 
+@dataclass(frozen=True)
+class SingleRules:
+    """How the maps of a single person are read.
+
+    Attributes:
+        subpixel: how coordinates are read between cells.
+        tie: what 'quarter' does between equal neighbours.
+    """
+
+    subpixel: SubpixelKind
+    tie: TieRule
+
+
 class SingleDecoding:
     """Decodes as :class:`aemm.models.decoders.SinglePersonDecoder` does.
 
@@ -143,7 +177,7 @@ class SingleDecoding:
     """
 
     def __init__(self, description: Description) -> None:
-        self.rules: dict[str, Any] = dict(description.rules)
+        self.rules = read_record(SingleRules, description.rules)
 
     def __call__(self, outputs: Outputs, b: int, view: View) -> Instances:
         """The person in image ``b``."""
@@ -152,14 +186,39 @@ class SingleDecoding:
         index = heatmaps.reshape(channels, -1).argmax(1)
         cells = np.stack([index % width, index // width], -1)[None]
         heat = np.maximum(heatmaps.reshape(channels, -1)[np.arange(channels), index], 0)[None]
-        points = subpixel(heatmaps, cells, self.rules["subpixel"], self.rules["tie"])
+        points = subpixel(heatmaps, cells, self.rules.subpixel, self.rules.tie)
         return place_single(points, heat, view.place((height, width)))
 
 
-DECODINGS = {
-    "pose": PoseDecoding,
-    "openvino": OpenVinoDecoding,
-    "instance": InstanceDecoding,
-    "single_person": SingleDecoding,
+Decoding = PoseDecoding | OpenVinoDecoding | InstanceDecoding | SingleDecoding
+NEEDED = {
+    "pose": ("scores", "cells", "tags"),
+    "openvino": ("heatmaps", "tag_maps"),
+    "instance": ("heatmaps", "tag_maps"),
+    "single_person": ("heatmaps",),
 }
-"""What decodes the outputs of each task."""
+"""Outputs that each task decodes, by aemm's names."""
+
+
+def decoding_of(description: Description, graph: Description | None = None) -> Decoding:
+    """What decodes the outputs of a file.
+
+    Args:
+        description: by which they are decoded.
+        graph: what the file says of itself; None = the same.
+
+    Raises:
+        ValueError: the rules are not valid.
+    """
+    if description.task == "pose":
+        return PoseDecoding(description, graph)
+    if description.task == "openvino":
+        return OpenVinoDecoding(description)
+    return InstanceDecoding(description) if description.task == "instance" else SingleDecoding(description)
+
+
+def check_order(order: Sequence[int], description: Description) -> None:
+    """Raise ``ValueError`` unless the grouping order is one of the keypoints of the skeleton."""
+    skeleton = description.keypoint_set()
+    if skeleton is not None and len(order) != len(skeleton):
+        raise ValueError(f"order must hold the {len(skeleton)} keypoints of the skeleton, got {len(order)}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from aemm.geometry import PixelConvention, check_convention
+from aemm.runtime.rules import read_record
 from aemm.skeletons import Skeleton, build_skeleton
 
 KEY = "aemm"
@@ -82,6 +83,9 @@ class Description:
         if self.channels not in ("RGB", "BGR"):
             raise ValueError(f"channels must be 'RGB' or 'BGR', got {self.channels!r}")
         check_convention(self.convention)
+        if not self.stride > 0 or self.multiple_of < 1:
+            raise ValueError(f"stride and multiple_of must be positive, got {self.stride} and {self.multiple_of}")
+        self.keypoint_set()
 
     def to_json(self) -> str:
         """The description as text."""
@@ -110,15 +114,9 @@ def read_description(text: str, where: str) -> Description:
         raise DeployedModelError(
             f"{where}: expected a description of format 1, got {text[:60]!r}; export the model again with this version"
         )
-    known = {f.name: f.default is MISSING for f in fields(Description)}
-    missing = sorted(name for name, needed in known.items() if needed and name not in given)
-    unknown = sorted(set(given) - set(known))
-    if missing or unknown:
-        raise DeployedModelError(
-            f"{where}: its description lacks {missing} and has unknown {unknown}; export the model again with this "
-            "version"
-        )
     try:
-        return Description(**given)
-    except (TypeError, ValueError) as error:
-        raise DeployedModelError(f"{where}: its description is not valid: {error}; export the model again") from error
+        return read_record(Description, given)
+    except ValueError as error:
+        raise DeployedModelError(
+            f"{where}: its description is not valid: {error}; export the model again with this version"
+        ) from error

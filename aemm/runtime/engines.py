@@ -11,6 +11,16 @@ import numpy as np
 
 from aemm.runtime.description import KEY, DeployedModelError, Description, read_description
 
+_TYPES: dict[str, type] = {  # of images, as ONNX Runtime and OpenVINO name them
+    "uint8": np.uint8,
+    "float": np.float32,
+    "float16": np.float16,
+    "u8": np.uint8,
+    "f32": np.float32,
+    "f16": np.float16,
+}
+_SHARING = ("AUTO", "MULTI", "HETERO", "BATCH")  # choose among the devices of OpenVINO
+
 
 class Engine(Protocol):
     """An exported graph, ready to run.
@@ -46,7 +56,7 @@ class OnnxRuntimeEngine:
     def __init__(self, path: str | Path, providers: Sequence[str] | None = None, threads: int | None = None) -> None:
         engine = _need("onnxruntime", "export")
         known = engine.get_available_providers()
-        chosen = list(providers or ["CPUExecutionProvider"])
+        chosen = _listed(providers) or ["CPUExecutionProvider"]
         if absent := [name for name in chosen if name not in known]:
             raise DeployedModelError(f"providers must be some of {', '.join(known)}, got {absent}")
         options = engine.SessionOptions()
@@ -56,17 +66,22 @@ class OnnxRuntimeEngine:
         try:
             self._session = engine.InferenceSession(str(path), options, providers=chosen)
         except Exception as error:  # ONNX Runtime's own kinds have no common base
-            raise DeployedModelError(f"{path}: ONNX Runtime cannot read it: {error}") from error
+            raise DeployedModelError(
+                f"{path}: ONNX Runtime cannot read it: {error}; export or fetch it anew"
+            ) from error
         text = self._session.get_modelmeta().custom_metadata_map.get(KEY)
         self.description = None if text is None else read_description(text, str(path))
         self.outputs: Sequence[str] = [output.name for output in self._session.get_outputs()]
-        (given,) = self._session.get_inputs()
-        self.input_size = _fixed_size(given.shape)
-        self._input, self._type = given.name, np.uint8 if "uint8" in given.type else np.float32
+        inputs, self._path = self._session.get_inputs(), path
+        self._type = _image_type(path, [(one.name, one.type.removeprefix("tensor"), one.shape) for one in inputs])
+        self._input, self.input_size = inputs[0].name, _fixed_size(inputs[0].shape)
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Outputs by name of images ``(B, 3, H, W) uint8``."""
-        values = self._session.run(None, {self._input: images.astype(self._type, copy=False)})
+        try:
+            values = self._session.run(None, {self._input: images.astype(self._type, copy=False)})
+        except Exception as error:  # likewise
+            raise DeployedModelError(f"{self._path}: it takes no images {images.shape}: {error}") from error
         return dict(zip(self.outputs, values, strict=True))
 
 
@@ -86,6 +101,8 @@ class OpenVinoEngine:
 
     def __init__(self, path: str | Path, device: str = "CPU", threads: int | None = None) -> None:
         core = _need("openvino", "openvino").Core()
+        if device.partition(".")[0].partition(":")[0] not in (*core.available_devices, *_SHARING):
+            raise DeployedModelError(f"the device must be one of {', '.join(core.available_devices)}, got {device!r}")
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"} if device == "CPU" else {}
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = _checked_threads(threads)
@@ -94,16 +111,25 @@ class OpenVinoEngine:
             model = core.read_model(str(path))
             self._compiled = core.compile_model(model, device, settings)
         except RuntimeError as error:
-            raise DeployedModelError(f"{path}: OpenVINO cannot read it: {error}") from error
+            raise DeployedModelError(
+                f"{path}: OpenVINO cannot read it: {error}; export or fetch it anew, .xml and .bin together"
+            ) from error
         self.description = description_beside(path) or _description_within(model, path)
-        self.outputs: Sequence[str] = [sorted(output.get_names())[0] for output in self._compiled.outputs]
-        given = self._compiled.input(0)
-        self.input_size = _fixed_size([size.get_length() if size.is_static else None for size in given.partial_shape])
-        self._type = np.uint8 if given.element_type.get_type_name() == "u8" else np.float32
+        names = [sorted(output.get_names()) or [f"output {n}"] for n, output in enumerate(self._compiled.outputs)]
+        self.outputs: Sequence[str] = [own[0] for own in names]
+        inputs = [
+            (min(one.get_names(), default="input"), one.element_type.get_type_name(), _lengths(one.partial_shape))
+            for one in self._compiled.inputs
+        ]
+        self._type = _image_type(path, inputs)
+        self.input_size, self._path = _fixed_size(inputs[0][2]), path
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Outputs by name of images ``(B, 3, H, W) uint8``."""
-        found = self._compiled(np.ascontiguousarray(images, self._type))
+        try:
+            found = self._compiled(np.ascontiguousarray(images, self._type))
+        except RuntimeError as error:
+            raise DeployedModelError(f"{self._path}: it takes no images {images.shape}: {error}") from error
         return {name: found[output] for name, output in zip(self.outputs, self._compiled.outputs, strict=True)}
 
 
@@ -133,7 +159,7 @@ def open_engine(
     if chosen not in ("onnxruntime", "openvino"):
         raise DeployedModelError(f"engine must be 'onnxruntime' or 'openvino', got {engine!r}")
     if chosen == "openvino":
-        return OpenVinoEngine(path, providers[0] if providers else "CPU", threads)
+        return OpenVinoEngine(path, (_listed(providers) or ["CPU"])[0], threads)
     if ending == ".xml":
         raise DeployedModelError(f"{path}: an IR runs in OpenVINO, got engine='onnxruntime'")
     return OnnxRuntimeEngine(path, providers, threads)
@@ -175,9 +201,44 @@ def _check_file(path: str | Path) -> None:
 
 
 def _checked_threads(threads: int) -> int:
-    if threads < 1:
-        raise ValueError(f"threads must be at least 1, got {threads}; None leaves it to the engine")
+    if not isinstance(threads, int) or threads < 1:
+        raise ValueError(f"threads must be a whole number from 1, got {threads!r}; None leaves it to the engine")
     return threads
+
+
+def _listed(providers: Sequence[str] | None) -> list[str]:
+    """Providers, of which one may be named alone."""
+    return [providers] if isinstance(providers, str) else list(providers or ())
+
+
+def _image_type(path: str | Path, inputs: Sequence[tuple[str, str, Sequence[Any]]]) -> type:
+    """The type of numbers in which a graph takes images.
+
+    Args:
+        path: of its file, for messages.
+        inputs: name, type and shape of each.
+
+    Raises:
+        DeployedModelError: images are not its one input.
+    """
+    told = ", ".join(f"{name} {kind} {list(shape)}" for name, kind, shape in inputs) or "none"
+    kind = inputs[0][1].strip("()") if inputs else ""
+    if len(inputs) != 1 or len(inputs[0][2]) != 4 or _is_other(inputs[0][2][1], 3) or kind not in _TYPES:
+        raise DeployedModelError(
+            f"{path}: expected one input, images (B, 3, H, W) as uint8 or float, got {told}; is it a network that "
+            "aemm export wrote?"
+        )
+    return _TYPES[kind]
+
+
+def _is_other(length: Any, expected: int) -> bool:
+    """Whether a length is fixed, and to another one."""
+    return isinstance(length, int) and length != expected
+
+
+def _lengths(shape: Any) -> list[int | None]:
+    """A shape as OpenVINO knows it; None where a length is open, as all are if the rank is."""
+    return [None] * 4 if shape.rank.is_dynamic else [one.get_length() if one.is_static else None for one in shape]
 
 
 def _fixed_size(shape: Sequence[Any]) -> tuple[int, int] | None:

@@ -14,12 +14,15 @@ from aemm.ops.fitting import FitRules
 from aemm.ops.image import warp_image
 from aemm.ops.openvino import OpenVinoFit
 from aemm.records import ImageId, Instances
-from aemm.runtime.contract import rename_outputs
-from aemm.runtime.decoding import DECODINGS, View
+from aemm.runtime.contract import output_name, rename_outputs
+from aemm.runtime.decoding import NEEDED, Decoding, View, decoding_of
 from aemm.runtime.description import DeployedModelError, Description
 from aemm.runtime.engines import Engine, open_engine
 from aemm.runtime.pictures import read_picture
 from aemm.runtime.refiner import Refiner
+from aemm.runtime.rules import read_record
+
+Input = np.ndarray | str | Path
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,8 @@ class Predictor:
         batch_size: int = 1,
         description: Description | None = None,
     ) -> None:
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise ValueError(f"batch_size must be a whole number from 1, got {batch_size!r}")
         named = engine is None or isinstance(engine, str)
         self.engine: Engine = open_engine(path, engine, providers, threads) if named else engine  # type: ignore
         known = description or self.engine.description
@@ -88,32 +91,35 @@ class Predictor:
         self.description = known
         self.skeleton = known.keypoint_set()
         self.batch_size = batch_size
-        self._decode = _checked(path, known, self.engine)
+        self._fit, self._decode = _checked(path, known, self.engine)
         self._refine: Refiner | None = None
         if known.refiner is not None:
             settings: dict[str, Any] = dict(known.refiner)
-            beside = Path(path).with_name(settings.pop("file"))
+            beside = _beside(path, settings.pop("file", None))
             crop_engine = open_engine(beside, engine if isinstance(engine, str) else None, providers, threads)
             self._refine = Refiner(crop_engine, str(beside), settings)
 
-    def __call__(self, inputs: Iterable[np.ndarray | str | Path]) -> Iterator[Instances]:
+    def __call__(self, inputs: Input | Iterable[Input]) -> Iterator[Instances]:
         """What is in every image, in their order.
 
         Images of one input size go through the network together, up to ``batch_size`` that follow each other.
 
         Args:
-            inputs: images ``(H, W, 3) uint8`` RGB, or paths of image files.
+            inputs: images ``(H, W, 3) uint8`` RGB, or paths of image files; also one of them alone.
 
         Raises:
+            FileNotFoundError: there is no such file.
             DeployedModelError: a file is no image.
-            ValueError: an array is no RGB image.
+            ValueError: an array is no RGB image, or something is neither array nor path.
         """
+        if isinstance(inputs, str | Path) or (isinstance(inputs, np.ndarray) and inputs.ndim == 3):
+            inputs = [inputs]
         lot: list[_Shown] = []
         for number, given in enumerate(inputs):
-            if isinstance(given, np.ndarray):
-                shown = self._show(given, number)
-            else:
+            if isinstance(given, str | Path):
                 shown = self._show(read_picture(given), str(given))
+            else:
+                shown = self._show(given, number)
             if lot and (len(lot) == self.batch_size or lot[0].pixels.shape != shown.pixels.shape):
                 yield from self._run(lot)
                 lot = []
@@ -135,23 +141,26 @@ class Predictor:
 
     def _show(self, image: np.ndarray, image_id: ImageId) -> _Shown:
         """An image brought to the input."""
+        if not isinstance(image, np.ndarray):
+            raise ValueError(
+                f"image {image_id} must be an array (H, W, 3) uint8 RGB, got {type(image).__name__}; files are read "
+                "where the predictor itself is called with their paths"
+            )
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise ValueError(f"image {image_id} must be (H, W, 3) uint8 RGB, got {image.dtype}{image.shape}")
         size = (image.shape[0], image.shape[1])
         convention: PixelConvention = self.description.convention
-        if not self.description.fit:
+        if self._fit is None:
             if size[0] % self.description.multiple_of or size[1] % self.description.multiple_of:
                 raise ValueError(
                     f"image {image_id} must have sides that are multiples of {self.description.multiple_of} pixels, "
                     f"got {size[1]}x{size[0]}; the model was exported from a config whose test data resize nothing"
                 )
             pixels, warp = image, np.eye(3)
-        elif "aspect" in self.description.fit:
-            fit = OpenVinoFit(**self.description.fit)
-            pixels, warp = fit.show(image, self.engine.input_size)
+        elif isinstance(self._fit, OpenVinoFit):
+            pixels, warp = self._fit.show(image, self.engine.input_size)
         else:
-            rules = FitRules(**self.description.fit)
-            input_size, warp = rules.views(size)[0]
+            input_size, warp = self._fit.views(size)[0]
             pixels = warp_image(image, warp, input_size, convention=convention)
         view = View(image_id, size, (pixels.shape[0], pixels.shape[1]), warp, convention)
         return _Shown(pixels[..., ::-1] if self.description.channels == "BGR" else pixels, view, image)
@@ -172,21 +181,52 @@ def _stacked(lot: Sequence[_Shown]) -> np.ndarray:
     return np.ascontiguousarray(np.stack([shown.pixels for shown in lot]).transpose(0, 3, 1, 2))
 
 
-def _checked(path: str | Path, description: Description, engine: Engine) -> Any:
-    """What decodes the outputs of a file, once these are there.
+def _checked(
+    path: str | Path, description: Description, engine: Engine
+) -> tuple[FitRules | OpenVinoFit | None, Decoding]:
+    """How images are brought to the input of a file, and what decodes its outputs.
 
     Raises:
         DeployedModelError: the graph lacks outputs, or the rules are not valid.
     """
-    if absent := [name for name in description.outputs if name not in engine.outputs]:
+    task = "openvino" if description.contract == "openvino" else description.task
+    needed = [output_name(name, description) for name in (*NEEDED[task], *NEEDED[description.task])]
+    if absent := [name for name in dict.fromkeys([*description.outputs, *needed]) if name not in engine.outputs]:
         raise DeployedModelError(
-            f"{path}: its description names the outputs {list(description.outputs)}, but the graph has "
-            f"{list(engine.outputs)} and lacks {absent}; do the files belong together?"
+            f"{path}: its description asks for the outputs {absent}, but the graph has {list(engine.outputs)}; do the "
+            "files belong together?"
         )
     try:
-        return DECODINGS[description.task](description)
-    except (TypeError, KeyError, ValueError) as error:
-        raise DeployedModelError(f"{path}: the rules of its description are not valid: {error}") from error
+        return _fit_of(description), decoding_of(description, engine.description)
+    except ValueError as error:
+        raise DeployedModelError(
+            f"{path}: the rules of its description are not valid: {error}; export the model again"
+        ) from error
+
+
+def _fit_of(description: Description) -> FitRules | OpenVinoFit | None:
+    """How images are brought to the input; None where they come at its size.
+
+    Raises:
+        ValueError: a field is not valid.
+    """
+    fit = description.fit
+    if not fit:
+        return None
+    return read_record(OpenVinoFit, fit) if "aspect" in fit else read_record(FitRules, fit)
+
+
+def _beside(path: str | Path, name: Any) -> Path:
+    """The file of a name beside another one.
+
+    Raises:
+        DeployedModelError: it is no name of a file.
+    """
+    if not isinstance(name, str) or not name or Path(name).name != name:
+        raise DeployedModelError(
+            f"{path}: refiner.file of its description must name a file beside it, got {name!r}; export the model again"
+        )
+    return Path(path).with_name(name)
 
 
 def with_rules(description: Description, **changes: Any) -> Description:

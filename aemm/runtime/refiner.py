@@ -13,6 +13,7 @@ from aemm.records import Instances
 from aemm.runtime.decoding import SingleDecoding, View
 from aemm.runtime.description import DeployedModelError
 from aemm.runtime.engines import Engine
+from aemm.runtime.rules import read_record
 
 
 class Refiner:
@@ -32,9 +33,12 @@ class Refiner:
         if description is None or description.task != "single_person":
             got = "no description" if description is None else f"task {description.task!r}"
             raise DeployedModelError(f"{path}: expected a single-person network to refine with, got {got}")
-        self.engine, self.rules = engine, RefineRules(**settings)
+        try:
+            self.engine, self.rules = engine, read_record(RefineRules, settings)
+            self._decode = SingleDecoding(description)
+        except ValueError as error:
+            raise DeployedModelError(f"{path}: the rules of its refinement are not valid: {error}") from error
         self.convention = description.convention
-        self._decode = SingleDecoding(description)
 
     def __call__(self, found: Instances, image: np.ndarray) -> Instances:
         """The people of an image ``(H, W, 3) uint8`` RGB, corrected."""

@@ -17,7 +17,7 @@ from aemm.datasets import (
     VocInstanceDataset,
 )
 from aemm.datasets.mpii import MpiiDataset, MpiiGroupDataset
-from aemm.formats import pixels
+from aemm.ops import pixels
 from aemm.skeletons import SKELETONS
 from tests.drawn_files import encoded, jpeg_with_preview, png, scene
 

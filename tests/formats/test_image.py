@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aemm.formats import UnreadableImageError, load_image, pixels
+from aemm.formats import UnreadableImageError, load_image
 from aemm.formats.decoders import MAX_PIXELS
 from aemm.formats.image import load_annotated_image
+from aemm.ops import pixels
 from tests.drawn_files import encoded, jpeg_with_preview, png, png_part, scene
 
 

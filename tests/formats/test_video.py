@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 from PIL.TiffImagePlugin import AppendingTiffWriter, ImageFileDirectory_v2
 
-from aemm.formats import NoPictureError, UnreadableImageError, decoders, open_frames, pixels
+from aemm.formats import NoPictureError, UnreadableImageError, decoders, open_frames
 from aemm.formats.containers import lost_avi_frames, mp4_duration, why_cut_off
+from aemm.ops import pixels
 from tests.drawn_files import encoded, frame, number_of, write_video
 
 CODES = [

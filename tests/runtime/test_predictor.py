@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -126,16 +127,77 @@ def test_what_is_no_rgb_image_is_refused(engine, image):
         Predictor("x", engine).predict(image)
 
 
-def test_rules_can_be_changed(engine):
-    strict = with_rules(engine.description, threshold=0.9, fill_missing=False)
-    assert len(Predictor("x", engine, description=strict).predict(pictures()[0])) >= 0
+@pytest.mark.parametrize("image", [None, "a.png", [[[0, 0, 0]]], b"image", 3])
+def test_what_is_no_array_is_refused(engine, image):
+    with pytest.raises(ValueError, match=r"image 0 must be an array \(H, W, 3\) uint8 RGB, got"):
+        Predictor("x", engine).predict(image)
+
+
+def test_one_image_is_a_series_of_one(engine, tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), pictures()[0][..., ::-1])
+    predictor = Predictor("x", engine)
+    for inputs in (pictures()[0], str(tmp_path / "a.png"), tmp_path / "a.png"):
+        (found,) = predictor(inputs)
+        np.testing.assert_array_equal(found.keypoints, predictor.predict(pictures()[0]).keypoints)
+
+
+@pytest.mark.parametrize("size", [0, 1.5, "4"])
+def test_batches_are_whole_numbers(engine, size):
+    with pytest.raises(ValueError, match="batch_size must be a whole number from 1"):
+        Predictor("x", engine, batch_size=size)
+
+
+@pytest.mark.parametrize("change", [dict(threshold=0.9), dict(max_peaks=1), dict(window=9)])
+def test_changed_rules_hold_whether_images_are_padded_or_not(engine, change):
+    """Peaks are those of the graph only as long as it was made by the same rules."""
+    changed = with_rules(engine.description, **change)
+    cfg = small_config()
+    cfg.model.decoder.update(change)
+    expected = Predictor("x", NetworkEngine(cfg, inferencer_of(cfg).model))
+    for image in pictures():
+        found = Predictor("x", engine, description=changed).predict(image)
+        np.testing.assert_allclose(found.keypoints, expected.predict(image).keypoints, atol=1e-3)
+        assert len(found) < len(Predictor("x", engine).predict(image))
+
+
+def test_unknown_rules_are_named(engine):
     with pytest.raises(ValueError, match=r"rules of task 'pose' are .* got \['thresold'\]"):
         with_rules(engine.description, thresold=1)
 
 
+def test_rules_that_need_maps_are_refused_where_there_are_none():
+    cfg = small_config()
+    inferencer = inferencer_of(cfg)
+    forget_maps(inferencer.model.decoder)
+    engine = NetworkEngine(cfg, inferencer.model, maps=False)
+    for change in (dict(fill_missing=True), dict(subpixel="quarter"), dict(threshold=0.5)):
+        with pytest.raises(DeployedModelError, match=r"x\.onnx: .* the maps are no outputs"):
+            Predictor("x.onnx", engine, description=with_rules(engine.description, **change))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(fit={"a": 1}), r"it lacks \['size'\] and has unknown \['a'\]"),
+        (dict(fit={"size": "big"}), "size must be int, got 'big'"),
+        (dict(fit={"size": 0}), "size must be a positive multiple"),
+        (dict(rules={}), "expected fields of GroupingRules by name, got None"),
+        (dict(rules={"grouping": {"order": [0, 1]}}), "order must hold the 17 keypoints of the skeleton, got 2"),
+        (dict(rules={"grouping": {"order": list(range(17))}, "threshold": None}), "threshold must be float, got None"),
+        (dict(task="instance"), r"it lacks \['num_classes'\]"),
+        (dict(contract="openvino"), r"asks for the outputs \['embeddings'\]"),
+        (dict(refiner={}), "refiner.file of its description must name a file beside it, got None"),
+        (dict(refiner={"file": "../x.onnx"}), "must name a file beside it, got '../x.onnx'"),
+    ],
+)
+def test_rules_that_are_not_valid_are_named_when_the_file_is_opened(engine, change, message):
+    with pytest.raises(DeployedModelError, match=rf"x\.onnx: .*{message}"):
+        Predictor("x.onnx", engine, description=replace(engine.description, **change))
+
+
 def test_a_graph_that_lacks_outputs_is_refused(engine):
     wrong = replace(engine.description, outputs=("scores", "offsets"))
-    with pytest.raises(DeployedModelError, match=r"lacks \['offsets'\]; do the files belong together"):
+    with pytest.raises(DeployedModelError, match=r"asks for the outputs \['offsets'\].*; do the files belong together"):
         Predictor("x.onnx", engine, description=wrong)
 
 
@@ -147,6 +209,11 @@ def test_a_graph_that_lacks_outputs_is_refused(engine):
         (lambda text: text.replace('"stride"', '"strid"'), r"lacks \['stride'\] and has unknown \['strid'\]"),
         (lambda text: text.replace('"pose"', '"nose"'), "task must be one of"),
         (lambda text: "[]", "expected a description of format 1"),
+        (lambda text: text.replace('"stride": 4.0', '"stride": "4"'), "stride must be float, got '4'"),
+        (lambda text: text.replace('"stride": 4.0', '"stride": 0'), "stride and multiple_of must be positive"),
+        (lambda text: text.replace('"flip": false', '"flip": "no"'), "flip must be bool, got 'no'"),
+        (lambda text: text.replace('"mean": [', '"mean": ["a", '), "mean must be tuple"),
+        (lambda text: text.replace('"sigmas"', '"sigma"'), r"unknown fields \['sigma'\]"),
     ],
 )
 def test_damaged_descriptions_are_named(engine, change, message):
@@ -178,6 +245,46 @@ def test_both_engines_read_what_an_onnx_file_says_of_itself(engine, tmp_path, ru
     opened = open_engine(tmp_path / "pose.onnx", runs)
     assert opened.description == engine.description
     assert opened.input_size is None
+
+
+@pytest.mark.parametrize("runs", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [
+        ({}, "got none"),
+        ({"a": ("FLOAT", [1, 3, 8, 8]), "b": ("FLOAT", [1, 3, 8, 8])}, r"got a .*, b"),
+        ({"a": ("DOUBLE", [1, 3, 8, 8])}, "got a"),
+        ({"a": ("FLOAT", [1, 8, 8, 3])}, "got a"),
+        ({"a": ("FLOAT", [1, 8])}, "got a"),
+    ],
+)
+def test_graphs_that_take_something_else_than_images_are_refused(tmp_path, runs, inputs, told):
+    onnx = pytest.importorskip("onnx", reason='pip install "aemm[export]"')
+    pytest.importorskip(runs, reason='pip install "aemm[export,openvino]"')
+    helper, kinds = onnx.helper, onnx.TensorProto
+    given = [helper.make_tensor_value_info(name, getattr(kinds, kind), shape) for name, (kind, shape) in inputs.items()]
+    nodes = [helper.make_node("Identity", [name], [f"{name} out"]) for name in inputs]
+    made = [
+        helper.make_tensor_value_info(f"{name} out", getattr(kinds, kind), of) for name, (kind, of) in inputs.items()
+    ]
+    if not inputs:
+        nodes = [helper.make_node("Constant", [], ["x"], value=helper.make_tensor("x", kinds.FLOAT, [1], [1.0]))]
+        made = [helper.make_tensor_value_info("x", kinds.FLOAT, [1])]
+    graph = helper.make_graph(nodes, "none", given, made)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    onnx.save(model, str(tmp_path / "a.onnx"))
+    with pytest.raises(DeployedModelError, match=rf"a\.onnx: expected one input, images .* {told}"):
+        open_engine(tmp_path / "a.onnx", runs)
+
+
+def test_a_provider_may_be_named_alone(tmp_path):
+    pytest.importorskip("onnxruntime", reason='pip install "aemm[export]"')
+    with pytest.raises(FileNotFoundError):  # it is known, so that the file is looked for
+        open_engine(tmp_path / "a.onnx", providers="CPUExecutionProvider")
+    with pytest.raises(DeployedModelError, match=r"got \['GPU'\]"):
+        open_engine(tmp_path / "a.onnx", providers="GPU")
+    with pytest.raises(ValueError, match=r"threads must be a whole number from 1, got 2\.5"):
+        open_engine(tmp_path / "a.onnx", threads=2.5)
 
 
 def test_a_model_of_single_people_is_needed_to_refine(engine):

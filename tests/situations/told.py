@@ -11,7 +11,7 @@ from mmengine.logging import MMLogger
 from aemm.cli.outcome import is_users
 from aemm.datasets import CocoInstanceDataset, CocoPoseDataset
 from aemm.evaluation import CocoInstanceMetric, CocoMetric
-from aemm.formats import pixels
+from aemm.ops import pixels
 from tests.annotations import write
 from tests.fuzz.loaders import perfect
 from tests.pairs import measured
