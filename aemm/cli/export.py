@@ -76,10 +76,10 @@ def main(args: argparse.Namespace) -> ExitCode:
     set_views(cfg, None, args.flip)
     if args.contract == "openvino":
         for_open_model_zoo(cfg)
+    images = _images(cfg, args.images, args.image_count)
     inferencer = Inferencer(cfg, args.checkpoint, "cpu", thinning=None)
     exported = export_model(cfg, inferencer.model, target, options)
     print(f"written: {target}, {exported.description.exporter}, {exported.folded} batch norms folded")
-    images = _images(cfg, args.images, args.image_count)
     parity = check_parity(exported, inferencer, images)
     print(parity.describe())
     if args.precision == "int8":

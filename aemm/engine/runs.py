@@ -16,6 +16,7 @@ from aemm.engine.report import ReportHook
 from aemm.reports import Run
 from aemm.reports.report import NUMBERS
 
+_NOTE = "last_checkpoint"  # in which mmengine names the last one
 _tested = itertools.count()
 
 
@@ -32,7 +33,7 @@ def find_run(path: str | Path) -> tuple[Path, Path]:
     place = Path(path)
     if not place.exists():
         raise FileNotFoundError(f"{path} does not exist; name the work dir of a training")
-    if place.is_dir() and (place / NUMBERS).is_file() and not list(place.glob("*.py")):
+    if place.is_dir() and (place / NUMBERS).is_file() and not _kept(place):  # the test left a config there, too
         place = _reported(place)
     folder = place if place.is_dir() else place.parent
     configs = sorted(folder.glob("*.py"), key=lambda file: file.stat().st_mtime)
@@ -53,14 +54,20 @@ def _reported(folder: Path) -> Path:
 
 
 def _checkpoint(folder: Path) -> Path:
+    kept = _kept(folder)
+    if kept is None:
+        raise FileNotFoundError(f"{folder} holds no checkpoint, neither best_*.pth nor the one that {_NOTE} names")
+    return kept
+
+
+def _kept(folder: Path) -> Path | None:
+    """The newest best checkpoint of a folder, or its last one; None where it holds none."""
     best = sorted(folder.glob("best_*.pth"), key=lambda file: file.stat().st_mtime)
     if best:
         return best[-1]
-    note = folder / "last_checkpoint"
+    note = folder / _NOTE
     last = folder / Path(note.read_text(encoding="utf-8", errors="replace").strip()).name if note.is_file() else note
-    if not last.is_file():
-        raise FileNotFoundError(f"{folder} holds no checkpoint, neither best_*.pth nor the one that {note.name} names")
-    return last
+    return last if last.is_file() else None
 
 
 def evaluate_run(path: str, out: str, options: Mapping[str, Any] | None = None, oracle_images: int = 100) -> Run:

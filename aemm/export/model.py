@@ -24,6 +24,7 @@ from aemm.postprocess import SinglePersonRefiner
 from aemm.runtime import Engine, Predictor, open_engine
 from aemm.runtime.description import Contract, Description, Precision
 
+_PARTS = ((".xml", ".bin"), (".html", ".onnx"))  # endings of files of two parts
 _EXACT = 1e-3  # of the largest value: rounding of float32 stays far below, a baked size goes far beyond
 
 
@@ -135,12 +136,18 @@ def _export_network(
     description = replace(description, refiner=refiner)
     form.write(graph, description, path)
     exported = Exported(path, description, folded)
-    worst = check_sizes(network, exported.engine(), size[0])
-    if options.precision != "fp16" and form.exact and worst > _EXACT:
-        raise ExportError(
-            f"{path}: maps of other sizes than the graph was made with differ by {worst:.2g} of the largest value "
-            "from the network's: sizes were baked in; choose another format"
-        )
+    try:
+        worst = check_sizes(network, exported.engine(), size[0])
+        if options.precision != "fp16" and form.exact and worst > _EXACT:
+            raise ExportError(
+                f"{path}: maps of other sizes than the graph was made with differ by {worst:.2g} of the largest value "
+                "from the network's: sizes were baked in; choose another format"
+            )
+    except ExportError:
+        beside = [path.with_suffix(own) for ending, own in _PARTS if ending == path.suffix]
+        for file in (path, Path(f"{path}.json"), *beside):  # nobody is to use what is refused
+            file.unlink(missing_ok=True)
+        raise
     return exported
 
 

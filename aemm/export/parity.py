@@ -29,7 +29,7 @@ class Parity:
         people: found by the model.
         maps: largest difference of the maps, relative to the largest value where that is above 1.
         keypoints: largest distance of keypoints that both found, pixels.
-        strangers: images in which both found another number of instances, or other masks.
+        strangers: images in which both found another number of instances, or other masks or classes.
     """
 
     images: int = 0
@@ -47,7 +47,7 @@ class Parity:
         """Count what was found in one image."""
         self.images += 1
         self.people += len(expected)
-        if len(expected) != len(found) or expected.masks != found.masks:
+        if len(expected) != len(found) or expected.masks != found.masks or _labels(expected) != _labels(found):
             self.strangers += 1
         elif expected.keypoints is not None and found.keypoints is not None and len(expected):
             apart = np.linalg.norm(expected.keypoints - found.keypoints, axis=-1)
@@ -55,7 +55,8 @@ class Parity:
 
     def describe(self) -> str:
         """One line that says it."""
-        verdict = "yes" if self.same else "no"
+        nobody = "not known, since nobody is there; name other images by --images"
+        verdict = "no" if not self.same else "yes" if self.people else nobody
         return (
             f"parity on {self.images} images: maps differ by at most {self.maps:.2g}; same instances: {verdict} "
             f"({self.people} found, keypoints at most {self.keypoints:.2g} px apart, {self.strangers} images with "
@@ -127,8 +128,14 @@ def _maps(inferencer: Inferencer, image: np.ndarray) -> Any:
 
 
 def difference(expected: np.ndarray, found: np.ndarray) -> float:
-    """Largest difference, relative to the largest expected value where that is above 1."""
-    return float(np.abs(expected - found).max() / max(1.0, np.abs(expected).max()))
+    """Largest difference, relative to the largest expected value where it is above 1; infinite for no number."""
+    apart = float(np.abs(expected - found).max() / max(1.0, np.abs(expected).max()))
+    return apart if np.isfinite(apart) else float("inf")
+
+
+def _labels(found: Instances) -> list[int]:
+    """Classes of instances; none where there are none."""
+    return [] if found.labels is None else found.labels.tolist()
 
 
 def drawn_images(count: int, side: int) -> list[np.ndarray]:

@@ -37,7 +37,7 @@ def write_web(graph: Graph, description: Description, path: Path) -> None:
     write_onnx(graph, description, model)
     halve_weights(model)
     parts = {
-        "description": description.to_json().replace("</", "<\\/"),
+        "description": description.to_json().replace("<", "\\u003c"),
         "engine": engine.decode("utf-8").replace("</script", "<\\/script"),
         "wasm": base64.b64encode(wasm).decode(),
         "model": base64.b64encode(model.read_bytes()).decode(),

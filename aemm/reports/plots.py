@@ -194,7 +194,7 @@ def plot_tags(tags: np.ndarray, rows: np.ndarray, owners: np.ndarray, found: np.
         for owner in np.unique(owners).tolist():
             own = owners == owner
             axes.scatter(line[own], rows[own], s=26, marker="x" if owner < 0 else "o", color=_color(owner))
-        axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names], fontsize=8)
+        axes.set_yticks(range(len(names)), [_text(name.replace("_", " ")) for name in names], fontsize=8)
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlabel("tag" if tags.shape[1] == 1 else "tags, along their largest spread")
         axes.grid(axis="y", alpha=0.2, color=_INK)
@@ -220,7 +220,7 @@ def plot_tag_histograms(panels: Sequence[tuple[str, np.ndarray, np.ndarray, np.n
             axes.hist(parts, edges, stacked=True, color=[_color(owner) for owner in kinds])
             for value in marks:
                 axes.axvline(value, color=_INK, linestyle="--", linewidth=1)
-            _grid(axes, "tag" if tags.shape[1] == 1 else "tags, along their largest spread", f"pixels of {name}")
+            _grid(axes, "tag" if tags.shape[1] == 1 else "tags, along their largest spread", f"pixels of {_text(name)}")
         return _svg(figure, "Histogram of tags, with the modes found")
 
 
@@ -240,7 +240,13 @@ def on_line(tags: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 def _short(name: str) -> str:
     """A name of a run that fits a legend."""
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST // 2 - 1]}…{name[-_LONGEST // 2 :]}"
+    return _text(name if len(name) <= _LONGEST else f"{name[: _LONGEST // 2 - 1]}…{name[-_LONGEST // 2 :]}")
+
+
+def _text(name: str) -> str:
+    """A name as matplotlib shows it unchanged: no formula between dollars, no legend without what begins with _."""
+    shown = name.replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
 
 
 def _color(owner: int) -> Any:

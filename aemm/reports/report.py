@@ -7,13 +7,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from aemm.evaluation.pairs import Pair
-from aemm.records import ImageId
 from aemm.reports.examples import Example, choose_examples
 from aemm.reports.figures import Figures, compute_figures
 from aemm.reports.matching import needed
@@ -50,7 +50,7 @@ def write_report(folder: str | Path, runs: Sequence[Run], examples: int = _EXAMP
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     (target / NUMBERS).write_text(json.dumps(_plain(numbers(runs, figures)), indent=1) + "\n", encoding="utf-8")
-    (target / PAGE).write_text(page, encoding="utf-8")
+    (target / PAGE).write_bytes(_encoded(page))
     return target / PAGE
 
 
@@ -75,14 +75,19 @@ def common_rows(runs: Sequence[Run]) -> np.ndarray:
     shared = [key for key in places[0] if all(key in other for other in places)]
     if not shared:
         raise ValueError(
-            f"the runs {', '.join(run.name for run in runs)} have no image in common; give both the same "
-            "test_dataloader.dataset"
+            f"the runs {', '.join(run.name for run in runs)} have no image in common, with the same number, size and "
+            "annotations; give all of them the same test_dataloader.dataset"
         )
     return np.array([[own[key] for own in places] for key in shared]).reshape(-1, len(runs))
 
 
-def _key(pair: Pair) -> tuple[str, ImageId]:
-    return pair[0].part, pair[0].image_id
+def _key(pair: Pair) -> tuple[object, ...]:
+    """What is equal for an image in two runs, and differs for images of two sets that are numbered alike."""
+    truth = pair[0]
+    places = [values for values in (truth.keypoints, truth.visible, truth.labels) if values is not None]
+    masks = [mask["counts"] for mask in truth.masks or ()]
+    known = sha256(repr([(values.shape, values.round(2).tolist()) for values in places] + masks).encode()).digest()
+    return truth.part, truth.image_id, tuple(truth.image_size), known
 
 
 def draw_examples(runs: Sequence[Run], figures: Sequence[Figures], rows: np.ndarray, count: int) -> list[Shown]:
@@ -125,13 +130,18 @@ def fit_page(contents: Mapping[str, Any], shown: Sequence[Shown]) -> str:
     """
     for side in SIDES:
         page = render_page(contents, shown, partial(embed, side=side))
-        if len(page.encode()) <= MOST_BYTES:
+        if len(_encoded(page)) <= MOST_BYTES:
             return page
     if shown:
         return fit_page(contents, shown[: len(shown) // 2])
     raise ValueError(
         f"the page would have more than {MOST_BYTES // 10**6} MB without any picture; report on fewer runs"
     )
+
+
+def _encoded(page: str) -> bytes:
+    """The bytes of a page; parts of names of files that are no text become question marks."""
+    return page.encode("utf-8", "replace")
 
 
 def numbers(runs: Sequence[Run], figures: Sequence[Figures]) -> dict[str, Any]:
@@ -148,7 +158,7 @@ def numbers(runs: Sequence[Run], figures: Sequence[Figures]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as json can hold it: null for NaN."""
+    """A value as json can hold it: null for what is not finite."""
     if isinstance(value, dict):
         return {str(key): _plain(own) for key, own in value.items()}
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -55,8 +55,9 @@ def draw_pose(
         show_scores: write the score of every instance above it.
 
     Raises:
-        ValueError: the instances have no keypoints, or not those of the skeleton.
+        ValueError: the instances have no keypoints, or not those of the skeleton; or the image is no RGB image.
     """
+    check_picture(image)
     if instances.keypoints is None or instances.keypoints.shape[1] != len(skeleton):
         got = "none" if instances.keypoints is None else str(instances.keypoints.shape[1])
         raise ValueError(
@@ -160,10 +161,16 @@ def draw_masks(
         opacity: of the tint.
         numbers: N, by which each gets its colour, see :func:`~aemm.visualization.palette.instance_color`; by default
             its row.
+
+    Raises:
+        ValueError: the image is no RGB image, or a mask is of another size.
     """
+    check_picture(image)
     picture = image.copy()
     for n, mask in zip(range(len(masks)) if numbers is None else numbers, masks, strict=True):
         area = _pixels(mask)
+        if area.shape != image.shape[:2]:
+            raise ValueError(f"masks[{n}] must be of the image's size {image.shape[:2]}, got {area.shape}")
         tint = (1 - opacity) * picture[area] + opacity * np.array(instance_color(n))
         picture[area] = tint.astype(np.uint8)
         outlines, _ = cv2.findContours(area.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -291,7 +298,11 @@ def draw_result(
         convention: of the keypoints and of ``seen.warp``.
         threshold: keypoints and tags below it are left out.
         min_side: smaller images are enlarged by a whole number until their longer side has as many pixels.
+
+    Raises:
+        ValueError: see :func:`draw_pose` and :func:`draw_masks`.
     """
+    check_picture(image)
     corners = to_corners(convention)
     warp = None if seen is None or seen.warp is None else corners @ seen.warp
     if instances.keypoints is not None:
@@ -320,9 +331,24 @@ def save_picture(path: str | Path, picture: np.ndarray) -> None:
     Raises:
         OSError: it cannot be written there.
     """
+    check_picture(picture)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), np.ascontiguousarray(picture[..., ::-1])):
+    try:
+        written = cv2.imwrite(str(path), np.ascontiguousarray(picture[..., ::-1]))
+    except cv2.error as error:  # of an ending that it does not know
+        raise OSError(f"cannot write a picture to {path}; call it .png or .jpg: {error}") from error
+    if not written:
         raise OSError(f"cannot write a picture to {path}")
+
+
+def check_picture(image: np.ndarray) -> None:
+    """Raise ``ValueError`` unless an image is ``(H, W, 3) uint8``."""
+    shape, kind = getattr(image, "shape", ()), getattr(image, "dtype", type(image).__name__)
+    if len(shape) != 3 or shape[2] != 3 or kind != np.uint8 or 0 in shape:
+        raise ValueError(
+            f"a picture to draw on must be (H, W, 3) uint8 RGB, got {kind}{tuple(shape)}; aemm.formats.load_image "
+            "reads files so, and cv2.cvtColor turns grey and RGBA arrays into it"
+        )
 
 
 def _color_of(instances: Instances, n: int) -> Color:
@@ -358,6 +384,7 @@ def _over(
     image: np.ndarray, values: np.ndarray, warp: np.ndarray | None, interpolation: int = cv2.INTER_LINEAR
 ) -> np.ndarray:
     """Values ``(h, w, ...)`` of map cells brought to the pixels of an image; 0 where there is no cell."""
+    check_picture(image)
     height, width = image.shape[:2]
     if warp is None:
         return cv2.resize(values, (width, height), interpolation=interpolation)

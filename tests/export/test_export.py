@@ -6,8 +6,11 @@ from torch import nn
 from aemm.cli.export import ENDINGS
 from aemm.engine.folding import fold_norms
 from aemm.export import FORMATS, DeployedNetwork, ExportError, ExportOptions, export_model
+from aemm.export.model import Exported
 from aemm.export.network import find_multiple
-from aemm.export.parity import check_sizes
+from aemm.export.parity import Parity, check_sizes, difference
+from aemm.export.writers import write_beside
+from aemm.records import Instances
 from tests.export.small_models import inferencer_of, small_config
 
 
@@ -73,3 +76,38 @@ def test_half_precision_keeps_peaks_in_single(tmp_path):
     assert {scores.dtype, tags.dtype, heatmaps.dtype} == {torch.float32}
     assert cells.dtype == torch.int64
     assert 0 < (heatmaps - exact).abs().max() < 1e-2
+
+
+def test_a_graph_that_is_refused_is_not_left_behind(tmp_path, monkeypatch):
+    def write(graph, description, path):
+        path.write_bytes(b"graph")
+        write_beside(description, path)
+
+    def refuse(*given):
+        raise ExportError("sizes were baked in")
+
+    monkeypatch.setitem(FORMATS, "torchscript", FORMATS["torchscript"]._replace(write=write))
+    monkeypatch.setattr(Exported, "engine", refuse)
+    cfg = small_config()
+    with pytest.raises(ExportError, match="sizes were baked in"):
+        export_model(cfg, inferencer_of(cfg).model, tmp_path / "pose.pt", ExportOptions("torchscript"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_number_is_no_small_difference():
+    zeros = np.zeros((1, 2), np.float32)
+    assert difference(zeros, zeros + 0.5) == 0.5
+    for wrong in (np.nan, np.inf):
+        assert difference(zeros, np.array([[0, wrong]], np.float32)) == np.inf
+
+
+def test_parity_without_anybody_and_with_other_classes_is_told():
+    nobody = Instances(0, (4, 4), np.zeros(0))
+    parity = Parity()
+    parity.add(nobody, nobody)
+    assert "not known, since nobody is there; name other images by --images" in parity.describe()
+    one, other = (Instances(0, (4, 4), np.ones(1), labels=np.array([label])) for label in (0, 1))
+    parity.add(one, one)
+    assert "same instances: yes" in parity.describe()
+    parity.add(one, other)
+    assert "same instances: no" in parity.describe()

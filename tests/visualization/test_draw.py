@@ -249,3 +249,48 @@ def test_scores_may_be_of_any_type(kind):
     drawn = draw_pose(grey(), found, PAIR)
     assert changed(grey(), drawn).any()
     assert np.abs(drawn.astype(int) - plain).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((8, 8), np.uint8),
+        np.zeros((8, 8, 4), np.uint8),
+        np.zeros((8, 8, 3)),
+        np.zeros((0, 8, 3), np.uint8),
+        "a",
+    ],
+    ids=["grey", "alpha", "float", "empty", "path"],
+)
+def test_what_is_no_rgb_picture_is_refused(tmp_path, image):
+    found = pair([[[2.0, 2.0], [5.0, 5.0]]])
+    draws = [
+        lambda: draw_pose(image, found, PAIR),
+        lambda: draw_result(image, found, PAIR),
+        lambda: draw_masks(image, []),
+        lambda: draw_heatmaps(image, two_instances(1)),
+        lambda: draw_tags(image, two_instances(1)),
+        lambda: save_picture(tmp_path / "a.png", image),
+    ]
+    for draw in draws:
+        with pytest.raises(ValueError, match=r"a picture to draw on must be \(H, W, 3\) uint8 RGB, got"):
+            draw()
+
+
+def test_masks_of_another_size_are_refused():
+    with pytest.raises(ValueError, match=r"masks\[0\] must be of the image's size \(64, 96\), got \(64, 95\)"):
+        draw_masks(grey(), [np.ones((64, 95), bool)])
+
+
+def test_a_picture_of_an_unknown_ending_is_refused(tmp_path):
+    with pytest.raises(OSError, match=r"a\.xyz; call it \.png or \.jpg"):
+        save_picture(tmp_path / "a.xyz", grey())
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1)])
+def test_pictures_of_one_pixel_are_drawn(size):
+    image = grey(*size)
+    found = pair([[[0.5, 0.5], [900.0, 2.0]]])
+    assert draw_pose(image, found, PAIR).shape == image.shape
+    drawn = draw_result(image, found, PAIR, SeenMaps(two_instances(1)))
+    assert min(drawn.shape) > 0
