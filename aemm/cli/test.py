@@ -86,5 +86,5 @@ def main(args: argparse.Namespace) -> ExitCode:
     if args.report:
         check_folder(args.report, "--report")
         set_report(cfg, args.report)
-    build_runner(cfg, args.launcher, args.device).test()
+    build_runner(cfg, args.launcher, args.device, trains=False).test()
     return ExitCode.DONE

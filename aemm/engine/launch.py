@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from torch import nn
@@ -142,9 +143,11 @@ class _Runner(ResumableRunner):
 
     Attributes:
         device: where the model is to be, as torch knows it; None = the first GPU if there is one.
+        trains: whether it is to train, and not only to test.
     """
 
     device: str | None = None
+    trains: bool = True
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
         """The model on the device that was asked for, which only a single process can do, or as mmengine does it."""
@@ -176,8 +179,16 @@ class _Runner(ResumableRunner):
         return logger
 
     def dump_config(self) -> None:
-        """Write the config to the work dir; from here on the console speaks."""
-        super().dump_config()
+        """Write the config to the work dir; from here on the console speaks.
+
+        A test leaves the config there that the training wrote, and writes its own, with what is asked of this test
+        alone, beside its log.
+        """
+        own = os.path.basename(self.cfg.filename or "")
+        if self.trains or not own or not os.path.exists(os.path.join(self.work_dir, own)):
+            super().dump_config()
+        elif is_main_process():
+            self.cfg.dump(os.path.join(self.log_dir, own))
         self._quiet.close()
 
 
@@ -205,7 +216,9 @@ def count_processes(launcher: str) -> int:
     return int(os.environ[_ENVIRONMENT[launcher][1]])
 
 
-def build_runner(cfg: Config, launcher: str = "none", device: str | None = None) -> ResumableRunner:
+def build_runner(
+    cfg: Config, launcher: str = "none", device: str | None = None, trains: bool = True
+) -> ResumableRunner:
     """The runner of a checked config, joined to its process group.
 
     Without GPUs processes talk through gloo. Curves go to TensorBoard where it is installed.
@@ -214,6 +227,7 @@ def build_runner(cfg: Config, launcher: str = "none", device: str | None = None)
         cfg: from :func:`load_config`, with a work dir.
         launcher: ``'none'``, ``'pytorch'`` or ``'slurm'``.
         device: where the model is to be, such as ``'cpu'`` or ``'cuda:1'``; by default the first GPU if there is one.
+        trains: whether it is to train; a test alone does not write over the config that a training keeps.
 
     Raises:
         ValueError: this process was not started by the launcher, or the launcher chooses the devices.
@@ -234,5 +248,5 @@ def build_runner(cfg: Config, launcher: str = "none", device: str | None = None)
     pass_over_broken_torchvision()  # the runner logs its version
     if device and device.startswith("cuda:"):
         torch.cuda.set_device(device)  # where whatever asks for no certain GPU goes
-    kind: type[_Runner] = type("_Runner", (_Runner,), dict(device=device)) if device else _Runner
+    kind: type[_Runner] = type("_Runner", (_Runner,), dict(device=device, trains=trains))
     return kind.from_cfg(cfg)

@@ -17,6 +17,7 @@ from aemm.reports import Run
 from aemm.reports.report import NUMBERS
 
 _NOTE = "last_checkpoint"  # in which mmengine names the last one
+_OF_ONE_TEST = ("DumpHook", "ReportHook", "ShowHook")  # write to places that were named for that test
 _tested = itertools.count()
 
 
@@ -88,7 +89,8 @@ def evaluate_run(path: str, out: str, options: Mapping[str, Any] | None = None, 
     cfg.work_dir, cfg.load_from, cfg.resume = out, str(checkpoint), False
     cfg.experiment_name = f"report_{next(_tested)}_{config.stem}"  # runs of one second would share their messages
     hook = ReportHook(None, oracle_images=oracle_images)
-    runner = build_runner(cfg)
+    cfg.custom_hooks = [own for own in cfg.get("custom_hooks") or () if own["type"] not in _OF_ONE_TEST]
+    runner = build_runner(cfg, trains=False)
     runner.register_hook(hook)
     runner.test()
     assert hook.run is not None

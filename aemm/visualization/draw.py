@@ -343,10 +343,11 @@ def save_picture(path: str | Path, picture: np.ndarray) -> None:
 
 def check_picture(image: np.ndarray) -> None:
     """Raise ``ValueError`` unless an image is ``(H, W, 3) uint8``."""
-    shape, kind = getattr(image, "shape", ()), getattr(image, "dtype", type(image).__name__)
+    shape: tuple[int, ...] = getattr(image, "shape", ())
+    kind = getattr(image, "dtype", type(image).__name__)
     if len(shape) != 3 or shape[2] != 3 or kind != np.uint8 or 0 in shape:
         raise ValueError(
-            f"a picture to draw on must be (H, W, 3) uint8 RGB, got {kind}{tuple(shape)}; aemm.formats.load_image "
+            f"a picture to draw on must be (H, W, 3) uint8 RGB, got {kind}{shape}; aemm.formats.load_image "
             "reads files so, and cv2.cvtColor turns grey and RGBA arrays into it"
         )
 

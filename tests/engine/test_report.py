@@ -43,6 +43,24 @@ def test_a_test_writes_its_report(work_dir, tmp_path):
     assert json.loads((tmp_path / "again" / "report.json").read_text())["plain"]["AP"] == numbers["AP"]
 
 
+def test_what_was_asked_of_one_test_is_not_done_again_by_the_next_report(work_dir, tmp_path):
+    folder = shutil.copytree(work_dir, tmp_path / "run")
+    kept = (folder / "small.py").read_text()
+    words = ["test", folder / "small.py", folder / "best_AP.pth", "--work-dir", folder, "--no-flip", "--nms", "hard"]
+    words += ["--dump", tmp_path / "found.json", "--show-dir", tmp_path / "drawn"]
+    assert main([str(word) for word in words]) == ExitCode.DONE
+    assert (folder / "small.py").read_text() == kept
+    (own,) = folder.glob("2*/small.py")
+    assert "found.json" in own.read_text()
+    shutil.copy(own, folder / "small.py")  # as it was left by earlier versions
+    (tmp_path / "found.json").unlink()
+    shutil.rmtree(tmp_path / "drawn")
+    words = ["report", folder, "--out", tmp_path / "report", "--examples", "1", "--oracle-images", "1"]
+    assert main([str(word) for word in words]) == ExitCode.DONE
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report", "run"]
+    assert find_run(tmp_path / "report") == (folder / "small.py", folder / "best_AP.pth")
+
+
 def test_two_runs_are_compared(work_dir, tmp_path, capsys):
     other = shutil.copytree(work_dir, tmp_path / "other")
     words = ["report", work_dir, other / "best_AP.pth", "--out", tmp_path / "both", "--examples", 1]
