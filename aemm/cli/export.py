@@ -63,9 +63,20 @@ def main(args: argparse.Namespace) -> ExitCode:
     from aemm.apis import Inferencer
     from aemm.engine import load_config, require, set_views
     from aemm.engine.outputs import check_file
-    from aemm.export import FORMATS, ExportOptions, at_one_scale, check_parity, export_model, for_open_model_zoo
+    from aemm.export import (
+        FORMATS,
+        ExportError,
+        ExportOptions,
+        at_one_scale,
+        check_parity,
+        export_model,
+        for_open_model_zoo,
+    )
 
-    options = ExportOptions(args.format, args.precision, args.contract, not args.no_maps)
+    try:
+        options = ExportOptions(args.format, args.precision, args.contract, not args.no_maps)
+    except ExportError as error:
+        args.parser.error(str(error))
     target = Path(args.out or Path(args.checkpoint).with_suffix(ENDINGS[args.format]))
     if target.suffix != ENDINGS[args.format]:
         args.parser.error(f"--out must end in {ENDINGS[args.format]} for --format {args.format}, got {target}")

@@ -40,11 +40,12 @@ class VisualizationHook(Hook):
     priority = "LOW"
 
     def __init__(self, images: int | Sequence[int] = 4, interval: int = 1, first_batch: int = 4) -> None:
-        places = [images] if isinstance(images, int) else list(images)
-        if interval < 1 or first_batch < 0 or min(places, default=0) < 0:
+        places = list(images) if isinstance(images, list | tuple) else [images]
+        whole = all(type(number) is int for number in (*places, interval, first_batch))
+        if not whole or interval < 1 or first_batch < 0 or min(places, default=0) < 0:
             raise ValueError(
-                f"images and first_batch must be 0 or more and interval 1 or more, got {images}, {first_batch} and "
-                f"{interval}"
+                "images (a number, or a list of places) and first_batch must be whole numbers from 0, interval from "
+                f"1, got {images!r}, {first_batch!r} and {interval!r}"
             )
         self.images, self.interval, self.first_batch = images, interval, first_batch
         self._validations = 0

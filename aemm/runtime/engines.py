@@ -174,7 +174,7 @@ def description_beside(path: str | Path) -> Description | None:
     beside = Path(f"{path}.json")
     if not beside.is_file():
         return None
-    return read_description(beside.read_text(encoding="utf-8", errors="replace"), str(beside))
+    return read_description(beside.read_text(encoding="utf-8-sig", errors="replace"), str(beside))
 
 
 def _description_within(model: Any, path: str | Path) -> Description | None:

@@ -50,7 +50,7 @@ class Predictor:
         engine: 'onnxruntime' or 'openvino', or an engine of one's own; None = by the ending of the file.
         providers: of ONNX Runtime, such as 'CUDAExecutionProvider'; the device of OpenVINO.
         threads: of the CPU; None = as many as the engine thinks right.
-        batch_size: images of one input size that go through the network together.
+        batch_size: images of one input size that go through the network together; a graph for one size takes one.
         description: takes the place of what the file says of itself, or lacks, as files of others do.
 
     Attributes:
@@ -90,7 +90,7 @@ class Predictor:
             )
         self.description = known
         self.skeleton = known.keypoint_set()
-        self.batch_size = batch_size
+        self.batch_size = batch_size if self.engine.input_size is None else 1
         self._fit, self._decode = _checked(path, known, self.engine)
         self._refine: Refiner | None = None
         if known.refiner is not None:

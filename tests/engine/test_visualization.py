@@ -63,10 +63,22 @@ def test_weights_and_biases_gets_the_pictures_without_a_network(tmp_path, monkey
 
 
 @pytest.mark.parametrize(
-    "wrong", [dict(images=-1), dict(images=[0, -2]), dict(interval=0), dict(first_batch=-1)], ids=str
+    "wrong",
+    [
+        dict(images="4"),
+        dict(images=2.5),
+        dict(images=[0, "a"]),
+        dict(images=True),
+        dict(interval="x"),
+        dict(images=-1),
+        dict(images=[0, -2]),
+        dict(interval=0),
+        dict(first_batch=-1),
+    ],
+    ids=str,
 )
 def test_wrong_arguments_are_refused(wrong):
-    with pytest.raises(ValueError, match="must be 0 or more"):
+    with pytest.raises(ValueError, match="whole numbers from 0"):
         VisualizationHook(**wrong)
 
 

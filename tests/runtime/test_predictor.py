@@ -141,6 +141,16 @@ def test_one_image_is_a_series_of_one(engine, tmp_path):
         np.testing.assert_array_equal(found.keypoints, predictor.predict(pictures()[0]).keypoints)
 
 
+def test_a_graph_of_one_size_gets_one_image_at_a_time():
+    cfg = small_config()
+    for_open_model_zoo(cfg)
+    engine = NetworkEngine(cfg, inferencer_of(cfg).model, "openvino")
+    engine.input_size, run, seen = (64, 64), engine.run, []
+    engine.run = lambda images: seen.append(images.shape) or run(images)
+    assert len(list(Predictor("x", engine, batch_size=3)(pictures()))) == 3
+    assert seen == [(1, 3, 64, 64)] * 3
+
+
 @pytest.mark.parametrize("size", [0, 1.5, "4"])
 def test_batches_are_whole_numbers(engine, size):
     with pytest.raises(ValueError, match="batch_size must be a whole number from 1"):
