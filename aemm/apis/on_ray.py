@@ -124,7 +124,7 @@ def predict_on_ray(
         ModuleNotFoundError: Ray is not installed.
     """
     data, target = need_ray(), Path(folder)
-    part = _part_of(folder)
+    part = part_of(folder)
     files = [_checked_list(Path(path)) for path in lists]
     with _cluster(workers) as cluster:
         on_gpus = bool(gpus and cluster.get("GPU", 0))
@@ -157,7 +157,7 @@ def _predicted(data: Any, model: ModelSpec, lists: list[str], workers: int, on_g
     )
 
 
-def _part_of(folder: str | Path) -> Path:
+def part_of(folder: str | Path) -> Path:
     """Where files are written before they take their place.
 
     Raises:

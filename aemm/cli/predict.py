@@ -125,11 +125,12 @@ def _predict_on_ray(args: argparse.Namespace) -> ExitCode:
     if args.device not in (None, "cpu"):
         args.parser.error("--engine ray gives each worker a GPU of its own; --device can only be cpu")
     from aemm.apis import ModelSpec, predict_on_ray
-    from aemm.apis.on_ray import need_ray
+    from aemm.apis.on_ray import need_ray, part_of
     from aemm.engine import Thinning
     from aemm.engine.outputs import check_file
 
     need_ray()
+    part_of(args.parquet)  # a folder that cannot be taken ends here, before one is made
     check_file(f"{args.parquet}.tried", "--parquet")
     settings = dict(
         scales=args.scales,

@@ -40,7 +40,7 @@ class VisualizationHook(Hook):
     priority = "LOW"
 
     def __init__(self, images: int | Sequence[int] = 4, interval: int = 1, first_batch: int = 4) -> None:
-        places = list(images) if isinstance(images, list | tuple) else [images]
+        places: list[int] = [images] if isinstance(images, int) else list(images) if _is_series(images) else [-1]
         whole = all(type(number) is int for number in (*places, interval, first_batch))
         if not whole or interval < 1 or first_batch < 0 or min(places, default=0) < 0:
             raise ValueError(
@@ -101,3 +101,8 @@ class VisualizationHook(Hook):
                 f"VisualizationHook.images: the validation has {count} images, so there is no {outside[0]}"
             )
         return list(self.images)
+
+
+def _is_series(value: object) -> bool:
+    """Whether a value of a config is a list of others."""
+    return isinstance(value, Sequence) and not isinstance(value, str)

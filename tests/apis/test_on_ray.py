@@ -187,6 +187,12 @@ class TestPlaces:
         with pytest.raises(ValueError, match="expected a folder that every machine reaches, got an address"):
             predict_on_ray(ModelSpec("a.py", None), [], "s3://bucket/found")
 
+    def test_the_command_makes_no_folder_for_an_address(self, tmp_path, monkeypatch, capsys):
+        monkeypatch.chdir(tmp_path)
+        assert main(["predict", "a.py", "b.pth", "list.txt", "--engine", "ray", "--parquet", "s3://bucket/found"]) == 1
+        assert "got an address" in capsys.readouterr().err
+        assert list(tmp_path.iterdir()) == []
+
     @pytest.mark.parametrize(
         ("data", "error", "message"),
         [
