@@ -48,11 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--arrays", metavar="NAME.npz", help="write what is found as NumPy arrays")
     parser.add_argument(
-        "--draw-threshold", type=share, default=0.1, help="instances and keypoints below it are not drawn; default 0.1"
+        "--draw-threshold", type=share, help="instances and keypoints below it are not drawn; default 0.1"
     )
-    parser.add_argument(
-        "--pictures-as", choices=["png", "jpg"], default="png", help="jpg is written sooner and smaller; default png"
-    )
+    parser.add_argument("--pictures-as", choices=["png", "jpg"], help="jpg is written sooner and smaller; default png")
     add_device(parser)
     parser.add_argument(
         "--engine",
@@ -102,13 +100,13 @@ def main(args: argparse.Namespace) -> ExitCode:
         args.device,
         batch_size=args.batch_size or 1,
         thinning=Thinning(**chosen_thinning(args)),
-        pictures_as=args.pictures_as,
+        pictures_as=args.pictures_as or "png",
         **chosen_speed(args),
     )
-    account = Account()
+    account, threshold = Account(), 0.1 if args.draw_threshold is None else args.draw_threshold
     try:
         with shown_progress(lambda: count_images(args.input, args.out_dir)) as tell:
-            predict_all(inferencer, args.input, args.out_dir, files, args.draw_threshold, account, tell)
+            predict_all(inferencer, args.input, args.out_dir, files, threshold, account, tell)
     finally:  # what was found before an interruption counts
         if account.images:
             print(account.describe())
@@ -122,6 +120,8 @@ def _predict_on_ray(args: argparse.Namespace) -> ExitCode:
         args.parser.error("--engine ray writes what is found to --parquet FOLDER")
     if args.out_dir or args.json or args.arrays:
         args.parser.error("--engine ray writes Parquet files alone; leave --out-dir, --json and --arrays out")
+    if args.draw_threshold is not None or args.pictures_as:
+        args.parser.error("--engine ray draws nothing; leave --draw-threshold and --pictures-as out")
     if args.device not in (None, "cpu"):
         args.parser.error("--engine ray gives each worker a GPU of its own; --device can only be cpu")
     from aemm.apis import ModelSpec, predict_on_ray

@@ -113,7 +113,7 @@ def describe_run(
         history=read_history(folder),
         config=runner.cfg.pretty_text,
         versions=versions(),
-        checkpoint=checkpoint,
+        checkpoint=checkpoint and os.path.abspath(checkpoint),  # for who reads the report in another folder
     )
 
 

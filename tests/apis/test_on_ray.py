@@ -150,6 +150,8 @@ def test_an_input_that_raises_an_error_is_left_out_alone():
     [
         (["--engine", "ray"], "writes what is found to --parquet FOLDER"),
         (["--engine", "ray", "--parquet", "p", "--json", "f.json"], "leave --out-dir, --json and --arrays out"),
+        (["--engine", "ray", "--parquet", "p", "--draw-threshold", "0"], "--engine ray draws nothing"),
+        (["--engine", "ray", "--parquet", "p", "--pictures-as", "png"], "--engine ray draws nothing"),
         (["--engine", "ray", "--parquet", "p", "--device", "cuda:1"], "--device can only be cpu"),
         (["--json", "f.json", "--parquet", "p"], "--parquet and --workers are arguments of --engine ray"),
         (["--json", "f.json", "--workers", "2"], "--parquet and --workers are arguments of --engine ray"),

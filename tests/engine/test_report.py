@@ -43,7 +43,7 @@ def test_a_test_writes_its_report(work_dir, tmp_path):
     assert json.loads((tmp_path / "again" / "report.json").read_text())["plain"]["AP"] == numbers["AP"]
 
 
-def test_what_was_asked_of_one_test_is_not_done_again_by_the_next_report(work_dir, tmp_path):
+def test_what_was_asked_of_one_test_is_not_done_again_by_the_next_report(work_dir, tmp_path, monkeypatch):
     folder = shutil.copytree(work_dir, tmp_path / "run")
     kept = (folder / "small.py").read_text()
     words = ["test", folder / "small.py", folder / "best_AP.pth", "--work-dir", folder, "--no-flip", "--nms", "hard"]
@@ -55,8 +55,10 @@ def test_what_was_asked_of_one_test_is_not_done_again_by_the_next_report(work_di
     shutil.copy(own, folder / "small.py")  # as it was left by earlier versions
     (tmp_path / "found.json").unlink()
     shutil.rmtree(tmp_path / "drawn")
-    words = ["report", folder, "--out", tmp_path / "report", "--examples", "1", "--oracle-images", "1"]
-    assert main([str(word) for word in words]) == ExitCode.DONE
+    monkeypatch.chdir(tmp_path)
+    words = ["report", "run", "--out", "report", "--examples", "1", "--oracle-images", "1"]
+    assert main(words) == ExitCode.DONE
+    monkeypatch.chdir(folder)  # the report names its checkpoint for all folders
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report", "run"]
     assert find_run(tmp_path / "report") == (folder / "small.py", folder / "best_AP.pth")
 

@@ -121,12 +121,15 @@ document.getElementById("file").addEventListener("change", async (event) => {
   }
 });
 
-document.getElementById("camera").addEventListener("click", async () => {
+const camera = document.getElementById("camera");
+camera.addEventListener("click", async () => {
+  camera.disabled = true; // one loop at a time
   const video = document.createElement("video");
   try {
     video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { width: 320 } });
   } catch (error) {
     status.textContent = `the camera cannot be used: ${error.message}`;
+    camera.disabled = false;
     return;
   }
   await video.play();
@@ -135,6 +138,7 @@ document.getElementById("camera").addEventListener("click", async () => {
       await show(pixelsOf(video, video.videoWidth, video.videoHeight));
     } catch (error) {
       status.textContent = `the picture of the camera cannot be shown: ${error.message}`;
+      camera.disabled = false;
       return;
     }
     requestAnimationFrame(next);
