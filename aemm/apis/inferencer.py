@@ -21,7 +21,17 @@ from aemm.apis.inputs import Input, Shot, find_sources
 from aemm.apis.outputs import PictureKind, Pictures
 from aemm.apis.pipeline import Behind, Pipeline, gather_alike, put_in_order
 from aemm.datasets import collate
-from aemm.engine import UNTHINNED, Speed, Thinning, check_finite, load_config, load_weights, prepare_model, set_views
+from aemm.engine import (
+    UNTHINNED,
+    Speed,
+    Thinning,
+    check_device,
+    check_finite,
+    load_config,
+    load_weights,
+    prepare_model,
+    set_views,
+)
 from aemm.engine.published import PUBLISHED, weights_or_published
 from aemm.ops.masks import decode_masks
 from aemm.records import DatasetInfo, check_choice
@@ -73,6 +83,7 @@ class Inferencer:
         CheckpointError: the checkpoint cannot be read safely, or was made by another model.
         ConfigError: the config has faults, the model cannot be tested at these scales or mirrored, or a switch cannot
             do what it says.
+        ValueError: device, thinning or the size of batches cannot be.
         NonFiniteError: its weights are NaN or infinite.
 
     Example::
@@ -98,12 +109,15 @@ class Inferencer:
         overlap: bool = True,
         pictures_as: PictureKind = "png",
     ) -> None:
-        if not isinstance(batch_size, int) or batch_size < 1:
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise ValueError(f"batch_size must be at least 1 image, got {batch_size!r}")
+        check_device(None if device is None else str(device), "device")
+        if not isinstance(thinning, Thinning | None):
+            raise ValueError(f"thinning must be a Thinning, such as Thinning(nms='soft'), or None, got {thinning!r}")
         speed = Speed(half, compile, fuse, channels_last)
         cfg = deepcopy(config) if isinstance(config, Config) else load_config(str(config), trains=False)
         set_views(cfg, scales, flip)
-        self.batch_size, self.overlap = batch_size, overlap
+        self.batch_size, self.overlap = int(batch_size), overlap
         self.pictures_as = pictures_as
         check_choice("pictures_as", pictures_as, PictureKind)
         self.pipeline = [TRANSFORMS.build(step) for step in cfg.test_dataloader.dataset.get("pipeline", ())]

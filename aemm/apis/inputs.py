@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 
@@ -206,23 +207,29 @@ def find_sources(
         stdin: read for ``-``; None = the standard input.
 
     Raises:
-        ValueError: an array is no RGB image.
+        ValueError: an array is no RGB image, or an input is nothing of all this.
         FileNotFoundError: a path does not exist, and the account is strict.
     """
     finder = _Finder(account, skip)
-    for number, one in enumerate([inputs] if isinstance(inputs, np.ndarray | str | Path | int) else inputs):
+    single = isinstance(inputs, np.ndarray | str | bytes) or not isinstance(inputs, Iterable)
+    for number, one in enumerate([inputs] if single else cast(Iterable[Input], inputs)):
+        if isinstance(one, bool) or not isinstance(one, np.ndarray | str | os.PathLike | int | np.integer):
+            raise ValueError(
+                f"input {number} must be an RGB array, a path, an address or the number of a camera, "
+                f"got a {type(one).__name__}"
+            )
         if isinstance(one, np.ndarray):
             if one.ndim != 3 or one.shape[2] != 3 or one.dtype != np.uint8 or 0 in one.shape:
                 raise ValueError(f"input {number} must be (H, W, 3) uint8 RGB, got {one.dtype}{one.shape}")
             yield Source(number, account, one)
-        elif isinstance(one, int):
-            yield Source(one, account)
+        elif isinstance(one, int | np.integer):
+            yield Source(int(one), account)
         elif str(one) == "-":
             with stdin or open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stream:
                 for name in _names(stream):
                     yield from finder.find(name)
         else:
-            yield from finder.find(str(one))
+            yield from finder.find(os.fsdecode(one))
 
 
 def _names(stream: BinaryIO) -> Iterator[str]:
@@ -269,13 +276,20 @@ class _Finder:
 
     def _pattern(self, name: str) -> Iterator[Source]:
         before = self._met()
+        root = os.path.dirname(re.split(r"[*?[]", name, maxsplit=1)[0])
         for match in sorted(glob.glob(name, recursive=True)):
+            if self._is_result(match, root):
+                continue
             if not os.path.isdir(match):
                 yield from self._file(match, asked_for=False)
             elif not name.endswith("**"):
                 yield from self._folder(match)
         if self._met() == before:
             self._refuse(name, FileNotFoundError(f"input {name} does not exist, and as a pattern it finds no image"))
+
+    def _is_result(self, path: str, root: str) -> bool:
+        """Whether a path lies in the folder of the results, and it is not that folder which is looked through."""
+        return self.skip is not None and _is_within(path, self.skip) and not _is_within(root, self.skip)
 
     def _file(self, path: str, asked_for: bool) -> Iterator[Source]:
         """A file, if it has not been taken before; in a folder only what shows something."""
@@ -316,6 +330,11 @@ class _Finder:
     def _closed(self, error: OSError) -> None:
         name = str(error.filename)
         self._refuse(name, UnreadableImageError(f"folder {name} cannot be opened: {error.strerror}"))
+
+
+def _is_within(path: str, folder: str) -> bool:
+    """Whether a path is a folder, given without links, or lies below it."""
+    return f"{os.path.realpath(path)}{os.sep}".startswith(f"{folder}{os.sep}")
 
 
 def _is_clutter(name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -12,7 +13,7 @@ from aemm.engine import load_config
 from aemm.engine.launch import build_model
 
 
-def get_config(name: str, options: Mapping[str, Any] | None = None) -> Config:
+def get_config(name: str | Path, options: Mapping[str, Any] | None = None) -> Config:
     """The checked config of a recipe, or of a file.
 
     Args:
@@ -27,10 +28,10 @@ def get_config(name: str, options: Mapping[str, Any] | None = None) -> Config:
     >>> get_config("hrnet_w32_coco_512").model.backbone.type
     'HRNet'
     """
-    return load_config(name, options)
+    return load_config(str(name), options)
 
 
-def get_model(name: str, options: Mapping[str, Any] | None = None) -> nn.Module:
+def get_model(name: str | Path, options: Mapping[str, Any] | None = None) -> nn.Module:
     """The model of a recipe, or of a config file, as it starts, without published weights.
 
     Args:
@@ -42,4 +43,4 @@ def get_model(name: str, options: Mapping[str, Any] | None = None) -> nn.Module:
         ValueError: several recipes have this name.
         ConfigError: the config or an override has faults, or it has no model.
     """
-    return build_model(name, options)
+    return build_model(str(name), options)

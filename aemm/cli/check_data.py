@@ -42,7 +42,7 @@ def main(args: argparse.Namespace) -> ExitCode:
         )
     if args.images is not None and args.cfg_options:
         args.parser.error("--cfg-options are for a config")
-    if args.images is None and not args.config.endswith(".py"):
+    if args.images is None and args.config.lower().endswith(".json"):
         args.parser.error("an annotation file needs the folder of its images: aemm check-data people.json photos")
     from aemm.apis.data_check import LOADERS, DataCheck
     from aemm.apis.data_page import sections_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,8 +62,8 @@ def main(args: argparse.Namespace) -> ExitCode:
     written = write_own_data(own, plan, folder, name)
     _show_plan(own, plan, args.flip)
     print(f"written: {written}, and beside it skeleton.json, train.json and val.json\nnext:")
-    for command in (f"browse {written} --out-dir {folder}/pictures", f"train {written}"):
-        print(f"  aemm {command}")
+    for words in (["browse", str(written), "--out-dir", f"{folder}/pictures"], ["train", str(written)]):
+        print(f"  aemm {shlex.join(words)}")
     return ExitCode.DONE
 
 
@@ -80,7 +81,7 @@ def _show_data(own: OwnData) -> None:
     people = int(own.file.annotated.sum())
     print(f"{own.path}: {len(own.file.images)} images in {own.images}, {people} of {own.category!r} with keypoints")
     for notice in own.file.notices:
-        print(f"  note: {notice}")
+        print(f"  note: {notice.text}")
     print(f"{len(own.skeleton)} keypoints, each with its OKS constant (0.025 exact as an eye, 0.107 vague as a hip):")
     for name, sigma in zip(own.skeleton.keypoints, own.skeleton.sigmas, strict=True):
         print(f"  {name} {sigma}")

@@ -74,7 +74,6 @@ def main(args: argparse.Namespace) -> ExitCode:
     choose_views(cfg, args)
     set_prediction(cfg, Speed(**chosen_speed(args)), Thinning(**chosen_thinning(args)), args.batch_size)
     set_work_dir(cfg, args.config, args.work_dir)
-    cfg.load_from = weights_or_published(args.config, args.checkpoint, Progress(args.config))
     cfg.resume = False  # a run that was resumed says otherwise in the config that it saves
     set_seed(cfg, args.seed)
     if args.dump:
@@ -86,5 +85,6 @@ def main(args: argparse.Namespace) -> ExitCode:
     if args.report:
         check_folder(args.report, "--report")
         set_report(cfg, args.report)
+    cfg.load_from = weights_or_published(args.config, args.checkpoint, Progress(args.config))
     build_runner(cfg, args.launcher, args.device, trains=False).test()
     return ExitCode.DONE

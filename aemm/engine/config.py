@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 from mmengine.config import Config
@@ -171,6 +172,8 @@ def set_views(cfg: Config, scales: Sequence[float] | None, flip: bool | None) ->
     if scales is not None:
         _set_scales(cfg, scales)
     tta = cfg.get("model", {}).get("tta")
+    if flip not in (None, True, False):
+        raise ConfigError(f"flip must be True, False or None, got {flip!r}")
     if flip is None or (tta is None and not flip):
         return
     if tta is None:
@@ -185,9 +188,10 @@ def set_views(cfg: Config, scales: Sequence[float] | None, flip: bool | None) ->
 
 def _set_scales(cfg: Config, scales: Sequence[float]) -> None:
     """The scales of every step of the test's and the validation's pipeline that makes views."""
-    fine = all(isinstance(scale, int | float) and math.isfinite(scale) and scale > 0 for scale in scales)
-    if not scales or not fine or len(set(scales)) < len(scales):
-        raise ConfigError(f"scales must be one or more different positive numbers, got {list(scales)}")
+    views = tuple(scales) if isinstance(scales, Iterable) and not isinstance(scales, str) else ()
+    fine = all(isinstance(scale, Real) and math.isfinite(scale) and scale > 0 for scale in views)
+    if not views or not fine or len(set(views)) < len(views):
+        raise ConfigError(f"scales must be one or more different positive numbers, got {list(views) or scales!r}")
     for key in ("test_dataloader", "val_dataloader"):
         steps = [step for step in _dicts(cfg.get(key)) if "type" in step and _takes(step, TRANSFORMS, "scales")]
         if not steps and key == "test_dataloader":
@@ -196,7 +200,7 @@ def _set_scales(cfg: Config, scales: Sequence[float]) -> None:
                 "dict(type='ResizeToFit', size=512, square=True) with the size that the model was trained at"
             )
         for step in steps:
-            step["scales"] = tuple(scales)
+            step["scales"] = tuple(map(float, views))
 
 
 def _takes(node: Mapping[str, Any], registry: Any, argument: str) -> bool:

@@ -120,11 +120,12 @@ def set_report(cfg: Config, folder: str) -> None:
     cfg.custom_hooks = [*(cfg.get("custom_hooks") or ()), dict(type="ReportHook", folder=folder)]
 
 
-def check_device(name: str | None) -> None:
+def check_device(name: str | None, argument: str = "--device") -> None:
     """See that a device can be used.
 
     Args:
         name: as torch knows it; None chooses one later.
+        argument: that names it, for the message.
 
     Raises:
         ValueError: it cannot.
@@ -132,7 +133,7 @@ def check_device(name: str | None) -> None:
     try:
         torch.zeros(1, device=name).cpu()
     except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for a device
-        raise ValueError(f"--device {name} cannot be used: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"{argument} {name} cannot be used: {str(error).splitlines()[0]}") from error
 
 
 class _Runner(ResumableRunner):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
 NETWORKS = ("hourglass", "mobilenet_v2")
 """What ``aemm init`` offers: a small hourglass from nothing, and MobileNetV2 from ImageNet weights."""
 
-_HEAD = '''"""{name}: {count} keypoints of {category}, from {source}. Made by `aemm init`; change what you like.
+_HEAD = '''"""{name}: {count} keypoints of {kind}, from {source}. Made by `aemm init`; change what you like.
 
-    aemm browse {name}.py
-    aemm train {name}.py
-    aemm test {name}.py work_dirs/{name}/best_coco_AP_epoch_N.pth --show-dir pictures
+    aemm browse {file}
+    aemm train {file}
+    aemm test {file} {best} --show-dir pictures
 """
 
 default_scope = "aemm"
@@ -24,9 +26,9 @@ here = "{{{{ fileDirname }}}}"
 skeleton = f"{{here}}/skeleton.json"
 data = dict(
     type="CocoPoseDataset",
-    img_dir=f"{{here}}/{images}",
+    img_dir=here + {images},
     skeleton=skeleton,
-    category={category!r},
+    category={category},
     area_per_box={area_per_box},
 )
 size = {size}
@@ -155,8 +157,19 @@ def config_text(plan: Any, settings: Mapping[str, Any]) -> str:
         settings: of the data.
     """
     flip = '    dict(type="RandomFlip"),\n' if plan.flip else ""
+    name = settings["name"]
+    said = dict(
+        name=name,
+        source=settings["source"],
+        kind=settings["category"],
+        file=shlex.quote(f"{name}.py"),
+        best=shlex.quote(f"work_dirs/{name}/best_coco_AP_epoch_N.pth"),
+    )
     filled = dict(
         settings,
+        **{key: _literal(text)[1:-1] for key, text in said.items()},
+        images=_literal(f"/{settings['images']}"),
+        category=_literal(settings["category"]),
         size=plan.size,
         flip=flip,
         workers=plan.workers,
@@ -170,6 +183,11 @@ def config_text(plan: Any, settings: Mapping[str, Any]) -> str:
     )
     network = _HOURGLASS if plan.network == "hourglass" else _MOBILENET
     return _HEAD.format(**filled) + network.format(**filled) + _TAIL.format(**filled)
+
+
+def _literal(text: str) -> str:
+    """A text as Python has it between double quotes, whatever is in it."""
+    return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
 def _rate(batch: int) -> float:

@@ -26,6 +26,7 @@ from aemm.formats.own_set import (
     find_annotations,
     find_images,
     gives_areas,
+    held_out_count,
     keypoint_category,
     read_own_set,
     split_by_image,
@@ -38,6 +39,7 @@ _STEPS = 3800  # iterations after which the small network has learnt what it can
 _EPOCHS = (6, 1000)
 _AREA_PER_BOX = 0.53  # of a person, as in CrowdPose
 _LOOKED_AT = 150  # images, for their colours
+_UNTOLD = ('"', "\\", "{{", "\n")  # mmengine puts the path of a config into its text as it is
 _DISTINCT = 1.5  # deviations between the colours of two sides
 
 
@@ -161,7 +163,7 @@ def make_plan(
     longer = np.array([max(own.file.images[i].size) for i in places], float)
     largest = _SIDES[1] if torch.cuda.is_available() else _SIDE_ON_CPU
     side = size or int(np.clip(64 * math.ceil(np.median(longer) / 64), _SIDES[0], largest))
-    train = len(places) if own.held_out else max(len(places) - max(1, round(validation * len(places))), 1)
+    train = len(places) - (0 if own.held_out else held_out_count(len(places), validation))
     batch = min(8, train)
     share = _usual_share(own, places)
     cells = (side / 4) ** 2 / max(sigma_of(side), 1.5) ** 2
@@ -244,12 +246,19 @@ def write_own_data(own: OwnData, plan: Plan, folder: Path, name: str) -> Path:
 
     Raises:
         OSError: something cannot be written.
+        ValueError: no config can stand in this folder.
     """
+    if any(sign in folder.resolve().as_posix() for sign in _UNTOLD):
+        raise ValueError(
+            f"the path of {folder} has a double quote, a backslash or {{{{ in it, which configs cannot tell; "
+            "choose another --out"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     skeleton = json.dumps(own.skeleton.to_dict(), indent=1, ensure_ascii=False)
     (folder / "skeleton.json").write_text(skeleton, encoding="utf-8")
     held_out = own.held_out
-    parts = (own.data, read_own_set(held_out)) if held_out else split_by_image(own.data, plan.validation)
+    known = {own.file.images[i].image_id for i in _annotated_images(own.file)}
+    parts = (own.data, read_own_set(held_out)) if held_out else split_by_image(own.data, known, plan.validation)
     for part, data in zip(("train", "val"), parts, strict=True):
         write_json(folder / f"{part}.json", data)
     images = Path(os.path.relpath(own.images.resolve(), folder.resolve())).as_posix()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import shutil
 import warnings
 from collections.abc import Sequence
@@ -37,7 +38,7 @@ class Speed:
         channels_last: with images and weights as NHWC in memory; None = as the config says.
 
     Raises:
-        ConfigError: ``compile`` needs a compiler that is not there.
+        ConfigError: a field is no switch, or ``compile`` needs a compiler that is not there.
     """
 
     half: bool = False
@@ -47,9 +48,16 @@ class Speed:
 
     def __post_init__(self) -> None:
         """See that it can be done."""
+        for name in ("half", "fuse", "channels_last"):
+            value = getattr(self, name)
+            if not isinstance(value, bool) and (value is not None or name != "channels_last"):
+                raise ConfigError(f"{name} must be True or False, got {value!r}")
         if not isinstance(self.compile, bool | dict):
             raise ConfigError(f"compile must be True, False or options of torch.compile, got {self.compile!r}")
         options = self.compile if isinstance(self.compile, dict) else {}
+        known = inspect.signature(torch.compile).parameters.keys() - {"model"}
+        if unknown := sorted(options.keys() - known):
+            raise ConfigError(f"compile: torch.compile has no option {unknown[0]!r}; it has {', '.join(sorted(known))}")
         compiles = self.compile and options.get("backend", "inductor") == "inductor" and not torch.cuda.is_available()
         if compiles and not any(map(shutil.which, ("g++", "clang++"))):
             raise ConfigError("compile needs a C++ compiler (g++ or clang++) on a CPU; there is none on the PATH")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from aemm.formats.absent import absent_names
 from aemm.formats.categories import used_ids
 from aemm.formats.files import AnnotationError, read_json
 from aemm.formats.listed import LISTS
@@ -73,24 +74,31 @@ def find_images(path: Path, data: Mapping[str, Any], folder: str | None) -> Path
         data: what it holds.
         folder: as the user names it; None looks beside the file.
 
+    Returns:
+        The folder; one that was looked for holds most of them, and maybe not all.
+
     Raises:
-        FileNotFoundError: it does not exist, or no folder beside the file holds the images.
+        FileNotFoundError: it does not exist, or no folder beside the file holds an image.
+        AnnotationError: the file names no images.
     """
     if folder is not None:
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"--images {folder} is no folder")
         return Path(folder)
     names = [name for image in data["images"][:_LOOKED_AT] if isinstance(name := image.get("file_name"), str)]
+    if not names:
+        raise AnnotationError(str(path), ["images: expected a file_name for each, there is none"])
     near = path.parent
     told = data.get("info", {}).get("image_folder") if isinstance(data.get("info"), dict) else None
     tried = [near / told] if isinstance(told, str) else []  # as convert-data notes it
     tried += [near, near / "images", near / path.stem, near.parent / "images", near.parent / path.stem, near.parent]
-    for place in tried:
-        if names and all((place / name).is_file() for name in names):
-            return place
+    counts = {place: len(names) - len(absent_names(str(place), names)) for place in tried}
+    place = max(counts, key=lambda place: counts[place])  # the first of those that hold most of them
+    if counts[place]:
+        return place
     raise FileNotFoundError(
-        f"the images of {path}, such as {names[0] if names else 'none'}, are in none of "
-        f"{', '.join(dict.fromkeys(map(str, tried)))}; name their folder by --images"
+        f"the images of {path}, such as {names[0]}, are in none of {', '.join(map(str, counts))}; "
+        "name their folder by --images"
     )
 
 
@@ -116,6 +124,8 @@ def keypoint_category(data: Mapping[str, Any], path: Path, chosen: str | None) -
     if len(names) > 1:
         raise AnnotationError(str(path), [f"categories: {', '.join(names)} all have keypoints; choose by --category"])
     category = found[0]
+    if not isinstance(category.get("name"), str) or not category["name"]:
+        raise AnnotationError(str(path), [f"category {category.get('id')}: name must be text, got {names[0]}"])
     if not isinstance(category["keypoints"], list) or not all(isinstance(n, str) and n for n in category["keypoints"]):
         raise AnnotationError(str(path), [f"category {names[0]!r}: keypoints must be a list of names"])
     return category
@@ -128,10 +138,10 @@ def describe_skeleton(category: Mapping[str, Any], name: str) -> dict[str, Any]:
         category: from :func:`keypoint_category`.
         name: of the skeleton.
     """
-    names = list(category["keypoints"])
+    names, listed = list(category["keypoints"]), category.get("skeleton")
     limbs = [
         [names[a - 1], names[b - 1]]
-        for a, b in (limb for limb in category.get("skeleton") or () if _is_limb(limb, len(names)))
+        for a, b in (limb for limb in (listed if isinstance(listed, list) else ()) if _is_limb(limb, len(names)))
     ]
     return {"name": name, "keypoints": names, "limbs": limbs, "sigmas": [known_sigma(one) for one in names]}
 
@@ -161,24 +171,35 @@ def read_own_set(path: Path) -> dict[str, Any]:
     return read_json(str(path), LISTS)
 
 
-def split_by_image(data: Mapping[str, Any], share: float, seed: int = 0) -> tuple[dict[str, Any], dict[str, Any]]:
+def split_by_image(
+    data: Mapping[str, Any], known: Set[Any], share: float, seed: int = 0
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Training and validation as two files; all annotations of an image stay with it.
 
-    Images with keypoints and those without are each divided by that share, so that both parts have some.
+    Images with keypoints to learn from and those without are each divided by that share, so that both parts have some.
 
     Args:
         data: a checked file.
-        share: of the images that validate, from 0 to 1; one at least.
+        known: identifiers of the images with keypoints to learn from, two at least.
+        share: of the images that validate, from 0 to 1; one at least, and one at least is left.
         seed: of the draw.
     """
-    known = {row["image_id"] for row in data["annotations"] if any(row.get("keypoints") or ())}
     rng = np.random.default_rng(seed)
     held: set[Any] = set()
     for with_keypoints in (True, False):
         ids = [image["id"] for image in data["images"] if (image["id"] in known) == with_keypoints]
-        count = max(round(share * len(ids)), int(with_keypoints))
+        count = held_out_count(len(ids), share) if with_keypoints else round(share * len(ids))
         held.update(ids[n] for n in rng.permutation(len(ids))[:count].tolist())
     return _part(data, held, False), _part(data, held, True)
+
+
+def held_out_count(count: int, share: float) -> int:
+    """How many of two or more images validate, so that one at least does, and one at least is learnt from.
+
+    >>> held_out_count(3, 0.1), held_out_count(3, 0.99), held_out_count(40, 0.1)
+    (1, 2, 4)
+    """
+    return min(max(round(share * count), 1), count - 1)
 
 
 def _part(data: Mapping[str, Any], held: set[Any], inside: bool) -> dict[str, Any]:

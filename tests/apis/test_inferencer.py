@@ -278,7 +278,28 @@ def test_what_is_found_twice_and_hardly_found_is_left_out_unless_asked_for(recip
     assert all(isinstance(step, OksNms | MinScore) for step in Inferencer(*recipe, device="cpu").model.postprocessors)
 
 
-@pytest.mark.parametrize("wrong", [0, -1, 2.5])
+@pytest.mark.parametrize("wrong", [0, -1, 2.5, True, "2", None])
 def test_a_batch_holds_an_image(recipe, wrong):
     with pytest.raises(ValueError, match="batch_size must be at least 1 image"):
         Inferencer(*recipe, device="cpu", batch_size=wrong)
+    assert Inferencer(*recipe, device="cpu", batch_size=np.int64(2)).batch_size == 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"scales": value} for value in (0.5, "12", [], [0], ["a"], [1, 1.0], [float("nan")])),
+        *({name: "no"} for name in ("flip", "half", "compile", "fuse", "channels_last")),
+        {"compile": {"bogus": 1}},
+        {"thinning": "hard"},
+        *({"device": value} for value in ("abacus", "cuda:99", "")),
+    ],
+)
+def test_settings_that_cannot_be_are_named(recipe, wrong):
+    with pytest.raises(ValueError, match=rf"^{next(iter(wrong))}\b"):
+        Inferencer(*recipe, **{"device": "cpu", **wrong})
+
+
+def test_scales_may_be_an_array(recipe):
+    steps = Inferencer(*recipe, device="cpu", scales=np.array([1, 0.5], np.float32)).pipeline
+    assert [step.scales for step in steps if hasattr(step, "scales")] == [(1.0, 0.5)]

@@ -125,6 +125,8 @@ def test_the_folder_of_results_is_passed_over(tmp_path):
     _make(tmp_path, {"a.png": PNG, "out/b.png": PNG})
     assert len(_read(tmp_path, skip=tmp_path / "out")[0]) == 1
     assert len(_read(tmp_path / "out", skip=tmp_path / "out")[0]) == 1
+    for pattern, count in (("**/*.png", 1), ("*", 1), ("o*", 0), ("out/*.png", 1), ("out/**", 1)):
+        assert len(_read(f"{tmp_path}/{pattern}", skip=tmp_path / "out")[0]) == count, pattern
 
 
 def test_patterns_are_spread(tmp_path):
@@ -164,6 +166,18 @@ def test_arrays_and_numbers_are_inputs(tmp_path, monkeypatch):
     _make(tmp_path, {"7": PNG})
     monkeypatch.chdir(tmp_path)
     assert _read("7")[0] == ["7"]
+
+
+@pytest.mark.parametrize("wrong", [None, True, 1.5, b"a.png", Image.new("RGB", (4, 4)), [["a.png"]], [None]])
+def test_what_is_no_input_is_named(wrong):
+    with pytest.raises(ValueError, match="input 0 must be an RGB array, a path, an address or the number of a camera"):
+        _read(wrong)
+
+
+def test_numbers_of_numpy_are_cameras_and_any_path_is_one(tmp_path):
+    assert "camera 63 cannot be opened" in _read(np.int64(63))[1].left_out[0].reason
+    with os.scandir(_make(tmp_path, {"a.png": PNG})) as entries:
+        assert _read(entries)[0] == [str(tmp_path / "a.png")]
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (4, 4, 4), (0, 4, 3), (1, 4, 4, 3)])

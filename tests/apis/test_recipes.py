@@ -41,7 +41,8 @@ def test_the_hub_of_mmengine_finds_recipes_and_the_addresses_of_weights(tmp_path
 
 def test_a_config_elsewhere_inherits_a_recipe_by_name(tmp_path):
     (tmp_path / "mine.py").write_text('_base_ = "aemm::synthetic/pose_hourglass_tiny_128.py"\n')
-    assert get_config(str(tmp_path / "mine.py")).model.head.type == "AEHead"
+    for path in (tmp_path / "mine.py", str(tmp_path / "mine.py")):
+        assert get_config(path).model.head.type == "AEHead"
 
 
 def test_aemm_is_on_the_white_list_and_said_to_lie_where_it_is_imported_from():

@@ -1,6 +1,7 @@
 """Data of one's own: what follows from an annotation file, what is asked, what is written, and that it trains."""
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +167,9 @@ def test_of_several_objects_one_is_chosen(birds):
         (lambda data: data["images"][0].update(width=0), "width"),
         (lambda data: data["categories"][0].update(keypoints=["a", 3, "b"]), "list of names"),
         (lambda data: [row.update(keypoints=[0] * 9) for row in data["annotations"][1:]], "fewer than 2 images"),
+        (lambda data: data["categories"][0].pop("name"), "category 1: name must be text"),
+        (lambda data: [image.update(file_name=None) for image in data["images"]], "expected a file_name"),
+        (lambda data: data["images"][4].update(file_name="gone.png"), "gone.png"),
     ],
 )
 def test_faults_of_the_file_are_the_users_and_nothing_is_written(birds, tmp_path, capsys, change, said):
@@ -230,6 +234,41 @@ def test_without_anybody_to_ask_yes_must_be_given(birds, tmp_path, capsys):
         init(birds(), "--out", tmp_path / "mine")
     assert caught.value.code == ExitCode.USAGE
     assert "left eye <-> right eye" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("folder", ["my birds", "a{b}", 'a"b', "a\\nb", "größe"])
+def test_a_config_tells_whatever_its_images_and_objects_are_called(birds, tmp_path, capsys, folder):
+    called = 'bird\'s "egg" {1}\\'
+    path = birds(lambda data: data["categories"][0].update(name=called, skeleton=7), folder=folder)
+    out = tmp_path / "own's {data}"
+    assert init(path, "--images", tmp_path / folder, "--out", out, "--yes") == ExitCode.DONE
+    train = DATASETS.build(load_config(str(out / "own's {data}.py")).train_dataloader.dataset)
+    assert (len(train), train.file.info.classes) == (5, (called,))
+    assert train.file.images[0].load().shape == (40, 60, 3)
+    said = capsys.readouterr().out
+    assert shlex.split(said.splitlines()[-1]) == ["aemm", "train", f"{out}/own's {{data}}.py"]
+    assert init(path, "--images", tmp_path / folder, "--out", tmp_path / 'a"b"', "--yes") == ExitCode.FAULT
+    assert "double quote" in capsys.readouterr().err
+
+
+def test_what_is_odd_is_said_in_words(birds, tmp_path, capsys):
+    path = birds(lambda data: data["annotations"][0].update(keypoints=[5000, 1, 2, 9, 9, 2, 9, 9, 2]))
+    assert init(path, "--out", tmp_path / "mine", "--yes") == ExitCode.DONE
+    assert "note: 1 keypoints of 1 people lie outside" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("share", ["0.01", "0.99"])
+def test_both_parts_of_a_split_have_something_to_learn_from(birds, tmp_path, share):
+    def mostly_cats(data):
+        second_category(data)
+        for row in data["annotations"][:4]:
+            row.update(category_id=2)
+
+    path = birds(mostly_cats)
+    assert init(path, "--out", tmp_path / "mine", "--val", share, "--category", "bird", "--yes") == ExitCode.DONE
+    cfg = load_config(str(tmp_path / "mine/mine.py"))
+    for part in ("train", "val"):
+        assert DATASETS.build(cfg[f"{part}_dataloader"].dataset).file.annotated.sum() == 1
 
 
 def test_the_folder_of_the_annotations_takes_what_is_written(birds, tmp_path, monkeypatch):
