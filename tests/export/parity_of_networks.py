@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -30,7 +30,7 @@ from aemm.export import ExportOptions, Parity, export_model
 from aemm.export.parity import NEAR, compare
 from aemm.records import Instances
 from aemm.runtime import Predictor
-from aemm.structures import Maps
+from aemm.structures import Batch, Maps
 from tests.conftest import SHARED
 from tests.export.random_networks import RECIPES, fit_of_size, look_at_size, random_inferencer
 
@@ -107,6 +107,29 @@ def differ(expected: Instances, found: Instances) -> bool:
     return distances(expected, found)[0] > NEAR
 
 
+class _OfMoved:
+    """A decoder of maps that are moved at random before.
+
+    Args:
+        decoder: of the model.
+        noise: by which the maps are moved at most, relative to the largest value where that is above 1.
+        generator: of the noise.
+    """
+
+    def __init__(self, decoder: Any, noise: float, generator: torch.Generator) -> None:
+        self._decoder, self._noise, self._generator = decoder, noise, generator
+
+    def __call__(self, maps: Maps, batch: Batch) -> list[Instances]:
+        return self._decoder(Maps(self._moved(maps.heatmaps), self._moved(maps.need_tags())), batch)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._decoder, name)
+
+    def _moved(self, values: torch.Tensor) -> torch.Tensor:
+        most = self._noise * max(1.0, float(values.abs().max()))
+        return values + most * (2 * torch.rand(values.shape, generator=self._generator) - 1)
+
+
 def is_unsure(inferencer: Inferencer, image: np.ndarray, expected: Instances, noise: float) -> bool:
     """Whether a model finds other instances itself in one of some trials in which its maps are moved at random.
 
@@ -116,21 +139,12 @@ def is_unsure(inferencer: Inferencer, image: np.ndarray, expected: Instances, no
         expected: found in it.
         noise: by which the maps are moved at most, relative to the largest value where that is above 1.
     """
-    network, generator = inferencer.model.network, torch.Generator().manual_seed(0)
-
-    def move(values: torch.Tensor) -> torch.Tensor:
-        most = noise * max(1.0, float(values.abs().max()))
-        return values + most * (2 * torch.rand(values.shape, generator=generator) - 1)
-
-    def moved(pixels: torch.Tensor) -> Maps:
-        maps = network(pixels)
-        return Maps(move(maps.heatmaps), move(maps.need_tags()))
-
-    inferencer.model.network = moved
+    decoder, generator = inferencer.model.decoder, torch.Generator().manual_seed(0)
+    inferencer.model.decoder = _OfMoved(decoder, noise, generator)
     try:
         trials = [inferencer.predict(image) for _ in range(TRIALS)]
     finally:
-        inferencer.model.network = network
+        inferencer.model.decoder = decoder
     return any(differ(expected, trial) for trial in trials)
 
 
@@ -169,7 +183,9 @@ def look(
             others.append((image, one))
         else:
             apart.append(distances(one, other))
-    unsure = sum(is_unsure(inferencer, image, one, parity.maps) for image, one in others)
+    noise = [compare(inferencer, predictor, [image]).maps for image, _ in others]
+    pairs = zip(others, noise, strict=True)
+    unsure = sum(is_unsure(inferencer, image, one, differs) for (image, one), differs in pairs)
     return parity, max(clear for clear, _ in apart), max(faint for _, faint in apart), len(others), unsure
 
 
