@@ -21,7 +21,7 @@ from aemm.registry import TRANSFORMS
 from aemm.structures import Maps
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-PEAKS = 1  # of each keypoint in an image by which the maps are brought to the range
+PEAKS = 3  # of each keypoint in an image by which the maps are brought to the range
 SHARE = 0.05  # of the cells that belong to a mask of each class, likewise
 SLIGHT = 0.01  # standard deviation of heat to begin with, so that nothing that cuts heat off changes it
 HIGHEST = 0.6  # heat in these images; the authors cut it off at 1
