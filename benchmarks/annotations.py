@@ -55,21 +55,29 @@ def memory(kind: str) -> float:
     return int(found[1]) / 1024 if found else float("nan")
 
 
-def work(data: Any, first: int, step: int, answers: Any) -> None:
-    """Look at every so many images, as a worker does, and tell by how much private memory grew."""
+def work(data: Any, first: int, step: int, answers: Any, together: Any) -> None:
+    """Look at every so many images, as a worker does, and tell by how much private memory grew.
+
+    Memory that several share counts as private to the only one that is left, so all wait until each has looked.
+    """
     before = memory("Private_Dirty")
     for i in range(first, len(data), step):
         data.file.keypoints[data.learnt(i)].astype(np.float32)
         data.ignored(i)
-    answers.put(memory("Private_Dirty") - before)
+    together.wait()
+    grown = memory("Private_Dirty") - before
+    together.wait()
+    answers.put(grown)
 
 
 def growth(data: Any, method: str) -> float:
     """Largest growth of private memory of the workers, megabytes."""
     context = multiprocessing.get_context(method)
-    answers = context.Queue()
     count = WORKERS[method]
-    workers = [context.Process(target=work, args=(data, first, SHARE * count, answers)) for first in range(count)]
+    answers, together = context.Queue(), context.Barrier(count)
+    workers = [
+        context.Process(target=work, args=(data, first, SHARE * count, answers, together)) for first in range(count)
+    ]
     for worker in workers:
         worker.start()
     grown = [answers.get() for _ in workers]
