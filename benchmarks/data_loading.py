@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from mmengine.logging import MMLogger
 from timing import median_ms, print_table, read_ms
 
 from aemm import geometry
@@ -32,6 +33,7 @@ def loop_warp(image: np.ndarray, warp: np.ndarray, size: int) -> np.ndarray:
 
 def main() -> None:
     """Time the synthetic set, the COCO pipeline, and its resampling alone."""
+    MMLogger.get_current_instance().setLevel("ERROR")
     drawn = SyntheticPoseDataset(2000)
     step = iter(range(10**9))
     synthetic = median_ms(lambda: drawn.load(next(step) % 2000), 3)
