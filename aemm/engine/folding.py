@@ -79,15 +79,15 @@ def fold_norms(network: Callable[[Tensor], Maps], parts: Sequence[nn.Module], im
         before = network(image)
     finally:
         watch.close()
-    pairs = watch.foldable()
-    undo = [_fold(*pair, parts) for pair in pairs]
+    pairs, places = watch.foldable(), _places_of_norms(parts)
+    undo = [_fold(*pair, places) for pair in pairs]
     if _same(before, network(image)):
         return len(pairs)
     for step in undo:
         step()
     kept = 0
     for pair in pairs:
-        step = _fold(*pair, parts)
+        step = _fold(*pair, places)
         if _same(before, network(image)):
             kept += 1
         else:
@@ -95,15 +95,23 @@ def fold_norms(network: Callable[[Tensor], Maps], parts: Sequence[nn.Module], im
     return kept
 
 
-def _fold(convolution: Any, norm: Any, parts: Sequence[nn.Module]) -> Callable[[], None]:
+def _places_of_norms(parts: Sequence[nn.Module]) -> dict[nn.Module, list[tuple[nn.Module, str]]]:
+    """For each norm the modules that hold it, and by which name."""
+    places: dict[nn.Module, list[tuple[nn.Module, str]]] = {}
+    for parent in (module for part in parts for module in part.modules()):
+        for name, child in parent.named_children():
+            if type(child) in _NORMS:
+                places.setdefault(child, []).append((parent, name))
+    return places
+
+
+def _fold(convolution: Any, norm: Any, places: dict[nn.Module, list[tuple[nn.Module, str]]]) -> Callable[[], None]:
     """Give a convolution the norm's factor and offset, put nothing in the norm's place; returns what undoes it."""
-    parents = [module for part in parts for module in part.modules()]
-    places = [(parent, name) for parent in parents for name, child in parent.named_children() if child is norm]
     own = convolution.weight, convolution.bias
     folded = fuse_conv_bn_eval(convolution, norm, transpose=isinstance(convolution, nn.ConvTranspose2d))
 
     def put(module: nn.Module, weights: tuple[Any, Any]) -> None:
-        for parent, name in places:
+        for parent, name in places[norm]:
             setattr(parent, name, module)
         convolution.weight, convolution.bias = weights
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,7 @@ from aemm.skeletons import Skeleton, build_skeleton
 from aemm.structures import Instances
 
 
-class _Suppression:
+class _Suppression(ABC):
     """What suppression of poses and of masks share.
 
     Args:
@@ -33,7 +34,7 @@ class _Suppression:
             raise ValueError(f"sigma must be a number above 0, got {sigma!r}; Soft-NMS takes 0.5")
         self.threshold, self.soft, self.sigma = threshold, soft, sigma
 
-    def reset(self) -> None:
+    def reset(self) -> None:  # noqa: B027 - for both kinds there is nothing to do
         """Nothing: every image is looked at by itself."""
 
     def __call__(self, found: Instances, image: np.ndarray | None) -> Instances:
@@ -52,8 +53,9 @@ class _Suppression:
         scores = soften(overlaps, found.scores, self.sigma).astype(found.scores.dtype)
         return replace(found, scores=scores)[np.argsort(-scores, kind="stable")]
 
+    @abstractmethod
     def _overlaps(self, found: Instances) -> np.ndarray:
-        raise NotImplementedError
+        """How far each two instances lie on each other, ``(N, N)``."""
 
 
 @POSTPROCESSORS.register_module()
