@@ -142,10 +142,9 @@ def is_unsure(inferencer: Inferencer, image: np.ndarray, expected: Instances, no
     decoder, generator = inferencer.model.decoder, torch.Generator().manual_seed(0)
     inferencer.model.decoder = _OfMoved(decoder, noise, generator)
     try:
-        trials = [inferencer.predict(image) for _ in range(TRIALS)]
+        return any(differ(expected, inferencer.predict(image)) for _ in range(TRIALS))
     finally:
         inferencer.model.decoder = decoder
-    return any(differ(expected, trial) for trial in trials)
 
 
 def photographs(count: int, shape: tuple[int, int]) -> list[np.ndarray]:
