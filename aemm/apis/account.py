@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 
-_SHOWN = 20
+from aemm.formats.listing import list_rows, printable
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,4 @@ class Account:
 
 
 def _listed(title: str, rows: list[str]) -> list[str]:
-    more = [f"  (and {len(rows) - _SHOWN} more)"] if len(rows) > _SHOWN else []
-    return [f"{len(rows)} {title}:", *(f"  - {printable(row)}" for row in rows[:_SHOWN]), *more] if rows else []
-
-
-def printable(text: str) -> str:
-    r"""A name as any terminal can show it, without line breaks and bytes that are no text.
-
-    >>> printable("a\nb")
-    'a\\nb'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return [f"{len(rows)} {title}:", *list_rows(list(map(printable, rows)))] if rows else []

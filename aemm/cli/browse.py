@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from aemm.cli.arguments import add_config, count, parse_options, seed
 from aemm.cli.outcome import ExitCode
@@ -27,9 +28,15 @@ def main(args: argparse.Namespace) -> ExitCode:
     from aemm.engine import load_config
     from aemm.engine.browse import browse
     from aemm.engine.outputs import check_folder
+    from aemm.formats import UnreadableImageError
+    from aemm.formats.listing import list_rows
 
     check_folder(args.out_dir, "--out-dir")
     cfg = load_config(args.config, parse_options(args.cfg_options))
-    written = sum(1 for _ in browse(cfg, args.part, args.out_dir, args.limit, args.seed))
-    print(f"{written} pictures: {args.out_dir}")
+    drawn = list(browse(cfg, args.part, args.out_dir, args.limit, args.seed))
+    unread = [str(one) for one in drawn if isinstance(one, UnreadableImageError)]
+    print(f"{len(drawn) - len(unread)} pictures: {args.out_dir}")
+    if unread:
+        print(f"{len(unread)} of {len(drawn)} images cannot be read:", *list_rows(unread), sep="\n", file=sys.stderr)
+        return ExitCode.LEFT_OUT
     return ExitCode.DONE

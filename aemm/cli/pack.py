@@ -13,7 +13,6 @@ EXAMPLES = (
     "annotations/person_keypoints_train2017.json train2017 shards/train2017",
     "annotations/person_keypoints_val2017.json val2017 shards/val2017 --shard-mb 64",
 )
-_SHOWN = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +29,7 @@ def main(args: argparse.Namespace) -> ExitCode:
     from aemm.engine.outputs import check_folder
     from aemm.formats.image_folder import ImageFolder
     from aemm.formats.listed import AnnotationSource
+    from aemm.formats.listing import list_rows
     from aemm.formats.packing import pack_images
 
     check_folder(args.out_dir, "out_dir")
@@ -38,8 +38,6 @@ def main(args: argparse.Namespace) -> ExitCode:
     print(f"{packed.images} images, {packed.size / 2**20:.1f} MB, in {len(packed.shards)} shards")
     print(f"ann_file stays; img_dir={packed.address!r}")
     if packed.left_out:
-        print(f"{len(packed.left_out)} images are left out:", file=sys.stderr)
-        for reason in packed.left_out[:_SHOWN]:
-            print(f"  - {reason}", file=sys.stderr)
+        print(f"{len(packed.left_out)} images are left out:", *list_rows(packed.left_out), sep="\n", file=sys.stderr)
         return ExitCode.LEFT_OUT
     return ExitCode.DONE

@@ -11,7 +11,7 @@ from aemm import geometry
 from aemm.datasets.base import SampleKey
 from aemm.datasets.transforms.geometric import warp_sample
 from aemm.engine.config_check import ConfigError
-from aemm.formats import picture_name
+from aemm.formats import UnreadableImageError, picture_name
 from aemm.registry import DATASETS
 from aemm.structures import Sample
 from aemm.visualization import draw_sample, draw_truth, save_picture
@@ -20,7 +20,9 @@ PARTS = ("train", "val", "test")
 _LEAST_SIDE = 384  # pixels of a picture; smaller images are enlarged
 
 
-def browse(cfg: Config, part: str, folder: str | Path, limit: int, seed: int = 0) -> Iterator[Path]:
+def browse(
+    cfg: Config, part: str, folder: str | Path, limit: int, seed: int = 0
+) -> Iterator[Path | UnreadableImageError]:
     """Draw samples of a config's data as their pipeline leaves them.
 
     Args:
@@ -31,11 +33,10 @@ def browse(cfg: Config, part: str, folder: str | Path, limit: int, seed: int = 0
         seed: of what the pipeline draws.
 
     Yields:
-        the path of each picture, once it is written.
+        the path of each picture, once it is written; where an image cannot be read, the error that says why.
 
     Raises:
         ConfigError: the config has no such data.
-        UnreadableImageError: an image cannot be read.
     """
     loader = cfg.get(f"{part}_dataloader")
     if loader is None:
@@ -47,7 +48,11 @@ def browse(cfg: Config, part: str, folder: str | Path, limit: int, seed: int = 0
     count = min(limit, len(data))
     for n in range(count):
         index = n * len(data) // count
-        sample = _enlarged(data[SampleKey(index, 0, seed)])
+        try:
+            sample = _enlarged(data[SampleKey(index, 0, seed)])
+        except UnreadableImageError as error:
+            yield error
+            continue
         path = Path(folder) / f"{index:06d}_{picture_name(sample.image_id)}"
         save_picture(path, draw_sample(sample) if sample.targets else draw_truth(sample))
         yield path

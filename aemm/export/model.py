@@ -143,9 +143,9 @@ def _export_network(
                 f"{path}: maps of other sizes than the graph was made with differ by {worst:.2g} of the largest value "
                 "from the network's: sizes were baked in; choose another format"
             )
-    except ExportError:
+    except BaseException:
         beside = [path.with_suffix(own) for ending, own in _PARTS if ending == path.suffix]
-        for file in (path, Path(f"{path}.json"), *beside):  # nobody is to use what is refused
+        for file in (path, Path(f"{path}.json"), *beside):  # nobody is to use what was not compared
             file.unlink(missing_ok=True)
         raise
     return exported

@@ -18,6 +18,8 @@ import torch
 from mmengine.fileio import get_file_backend
 from torch import Tensor, nn
 
+from aemm.formats.listing import list_rows
+
 _SHOWN = 8
 _ADDRESS = ("http://", "https://")
 _STORE = ("s3://", "petrel://")
@@ -213,10 +215,9 @@ def check_state(model: nn.Module, state: Mapping[str, Tensor], name: str | Path 
     """
     faults = model_faults(model, state)
     if faults:
-        listed = "".join(f"\n  - {fault}" for fault in faults[:_SHOWN])
-        more = f"\n  (and {len(faults) - _SHOWN} more)" if len(faults) > _SHOWN else ""
+        listed = "\n".join(list_rows(faults, _SHOWN))
         raise CheckpointError(
-            f"the checkpoint{f' {name}' if name else ''} was made by another model:{listed}{more}\n"
+            f"the checkpoint{f' {name}' if name else ''} was made by another model:\n{listed}\n"
             f"Use the config it was trained with{'; ' if remedy else ''}{remedy}"
         )
 

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import mmengine.fileio as fileio
 
+from aemm.formats.listing import list_rows
 from aemm.ops.collector import collector_off
 
-_SHOWN = 20
 One = TypeVar("One")
 Read = TypeVar("Read")
 
@@ -30,10 +30,8 @@ class AnnotationError(ValueError):
     def __init__(self, path: str, faults: Sequence[str]) -> None:
         self.path = path
         self.faults = list(faults)
-        listed = "\n".join(f"  - {fault}" for fault in faults[:_SHOWN])
-        more = f"\n  (and {len(faults) - _SHOWN} more)" if len(faults) > _SHOWN else ""
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        super().__init__(f"{path} has {count}:\n{listed}{more}")
+        super().__init__("\n".join([f"{path} has {count}:", *list_rows(faults)]))
 
 
 def read_each(sources: Iterable[One], read: Callable[[One], Read]) -> list[Read]:

@@ -12,6 +12,9 @@ from aemm.runtime.description import DeployedModelError
 
 ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 _JPEG = b"\xff\xd8"
+_PNG = b"\x89PNG\r\n\x1a\n"
+_KIND = 25  # byte of a PNG file that says what its pixels are
+_WITHOUT_ALPHA = (0, 2, 3)  # grey, RGB, of a palette
 _DEEP = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 
 
@@ -19,7 +22,7 @@ def read_picture(path: str | Path) -> np.ndarray:
     """An image file as ``(H, W, 3) uint8`` RGB, turned as its EXIF says.
 
     As :func:`aemm.formats.load_image` does, it scales more than 8 bits by the range in use, and lays what is
-    transparent over white.
+    transparent over white; only the one transparent value that a grey PNG can name is read as it is.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -45,10 +48,18 @@ def _decode(data: np.ndarray) -> np.ndarray:
     if shown is None:
         raise ValueError(f"OpenCV cannot read an image from it; is it one of {', '.join(ENDINGS)}?")
     shown = shown[..., ::-1]
-    stored = None if data[:2].tobytes() == _JPEG else cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    stored = None if _is_opaque(data.tobytes()) else cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     if stored is None or stored.ndim != 3 or stored.shape[2] != 4 or stored.dtype != shown.dtype:
         return shown
     return np.dstack([shown, _turned_alike(stored, shown)])
+
+
+def _is_opaque(content: bytes) -> bool:
+    """Whether a file says before its pixels that none of them is transparent."""
+    if not content.startswith(_PNG):
+        return content.startswith(_JPEG)
+    head = content[: content.find(b"IDAT")]
+    return head[_KIND] in _WITHOUT_ALPHA and b"tRNS" not in head
 
 
 def _turned_alike(stored: np.ndarray, shown: np.ndarray) -> np.ndarray:

@@ -1,10 +1,13 @@
 """Pictures of what a config's network is shown and asked for."""
 
+import json
+
 import pytest
 from PIL import Image
 
 from aemm.cli import main
 from aemm.cli.outcome import ExitCode
+from aemm.datasets import SyntheticPoseDataset
 from tests.end_to_end import ROOT, write_config
 
 
@@ -43,6 +46,20 @@ def test_a_part_that_a_config_lacks_is_told(tmp_path, capsys):
     path = write_config(tmp_path, "\ntest_dataloader = test_cfg = test_evaluator = None\n")
     assert main(["browse", str(path), "--part", "test", "--out-dir", str(tmp_path / "out")]) == ExitCode.FAULT
     assert "has no test_dataloader; it has data for train, val" in capsys.readouterr().err
+
+
+def test_an_image_that_cannot_be_read_is_listed_and_the_rest_is_drawn(tmp_path, capsys):
+    SyntheticPoseDataset(12, 64).export_coco(tmp_path / "people")
+    assert main(["init", str(tmp_path / "people"), "--out", str(tmp_path / "five"), "--yes"]) == ExitCode.DONE
+    first = json.loads((tmp_path / "five/train.json").read_text())["images"][0]["file_name"]
+    (tmp_path / "people/images" / first).write_bytes(b"no image")
+    words = ["browse", str(tmp_path / "five/five.py"), "--limit", "3", "--out-dir", str(tmp_path / "out")]
+    assert main(words) == ExitCode.LEFT_OUT
+    shown = capsys.readouterr()
+    assert "2 pictures: " in shown.out
+    assert "1 of 3 images cannot be read:\n  - " in shown.err
+    assert first in shown.err
+    assert len(list((tmp_path / "out").iterdir())) == 2
 
 
 def test_data_that_are_not_there_are_the_users_fault(tmp_path, capsys):

@@ -27,6 +27,21 @@ def test_images_are_what_the_inferencer_sees(tmp_path, kind):
     np.testing.assert_array_equal(read_picture(path), load_image(path))
 
 
+CLEAR = [
+    ("P", {}),
+    ("P", {"transparency": 3}),
+    ("P", {"transparency": bytes(range(256))}),
+    ("RGB", {"transparency": tuple(COLORS[0, 0].tolist())}),
+]
+
+
+@pytest.mark.parametrize(("mode", "declared"), CLEAR)
+def test_palettes_and_colours_may_be_declared_transparent(tmp_path, mode, declared):
+    path = str(tmp_path / "a.png")
+    Image.fromarray(COLORS).convert(mode).save(path, **declared)
+    np.testing.assert_array_equal(read_picture(path), load_image(path))
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("pixels", [COLORS, KINDS["alpha"]], ids=["colours", "alpha"])
 def test_images_are_turned_as_exif_says(tmp_path, orientation, pixels):
