@@ -30,16 +30,19 @@ def library(name: str, needed_by: str, extra: str = "") -> Any:
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
-        raise ImportError(
-            f'{needed_by} needs {name}, but {error.name or name} is not installed; pip install "aemm[{extra}]"',
-            name=name,
-        ) from error
+        absent = error.name or name
+        fault = torchvision_fault() if absent.startswith("torchvision") else ""  # which may have been passed over
+        if not fault:
+            raise ImportError(
+                f'{needed_by} needs {name}, but {absent} is not installed; pip install "aemm[{extra}]"', name=name
+            ) from error
+        cause: Exception = error
     except Exception as error:  # a compiled part that finds another torch raises whatever it stumbles over
-        remedy = f" {TORCHVISION}" if "torchvision" in str(error) else ""
-        raise ImportError(
-            f"{needed_by} needs {name}, which is installed but does not start ({_first_line(error)}).{remedy}",
-            name=name,
-        ) from error
+        fault, cause = _first_line(error), error
+    remedy = f" {TORCHVISION}" if "torchvision" in str(cause) else ""
+    raise ImportError(
+        f"{needed_by} needs {name}, which is installed but does not start ({fault}).{remedy}", name=name
+    ) from cause
 
 
 @cache

@@ -25,6 +25,15 @@ def test_a_broken_torchvision_is_passed_over_with_the_remedy(broken_torchvision)
         import torchvision  # noqa: F401
 
 
+def test_a_library_that_needs_the_one_passed_over_says_why_it_does_not_start(broken_torchvision, tmp_path, monkeypatch):
+    (tmp_path / "needy.py").write_text("import torchvision.ops\n")
+    monkeypatch.delitem(sys.modules, "needy", raising=False)
+    with pytest.warns(UserWarning, match="is passed over"):
+        pass_over_broken_torchvision()
+    with pytest.raises(ImportError, match=r"It needs needy, which .* start \(operator torchvision::nms .* same index"):
+        library("needy", "It")
+
+
 def test_an_absent_torchvision_is_nothing_to_tell(monkeypatch, recwarn):
     monkeypatch.setitem(sys.modules, "torchvision", None)
     torchvision_fault.cache_clear()
