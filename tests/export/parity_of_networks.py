@@ -28,6 +28,7 @@ from aemm.apis import Inferencer
 from aemm.datasets.synthetic import SyntheticPoseDataset
 from aemm.export import ExportOptions, Parity, export_model
 from aemm.export.parity import NEAR, compare
+from aemm.ops.masks import decode_masks
 from aemm.records import Instances
 from aemm.runtime import Predictor
 from aemm.structures import Batch, Maps
@@ -45,7 +46,7 @@ CLEAR = 0.1
 TRIALS = 8
 COLUMNS = (
     *("network", "width", "engine", "input", "batch", "images", "found"),
-    *("maps differ", "px apart", "px apart of faint ones", "images with others", "unsure"),
+    *("maps differ", "px apart", "px apart of faint ones", "images with others", "unsure", "mask pixels of others"),
 )
 
 
@@ -66,6 +67,7 @@ class Row(NamedTuple):
         faint: the same of those that score less.
         others: images in which the file finds others.
         unsure: those of them in which the model finds others itself once its maps are moved by rounding.
+        pixels: of masks that differ in the others, most of an image in which both found as many.
     """
 
     network: str
@@ -78,6 +80,7 @@ class Row(NamedTuple):
     faint: float
     others: int
     unsure: int
+    pixels: int
 
     @property
     def same(self) -> bool:
@@ -88,7 +91,8 @@ class Row(NamedTuple):
         """As they are printed."""
         counts = [f"{self.size[0]}x{self.size[1]}", str(self.batch), str(self.found.images), str(self.found.people)]
         figures = [f"{self.found.maps:.1e}", f"{self.clear:.1e}", f"{self.faint:.1e}"]
-        return [self.network, self.width, self.engine, *counts, *figures, str(self.others), str(self.unsure)]
+        others = [str(self.others), str(self.unsure), str(self.pixels)]
+        return [self.network, self.width, self.engine, *counts, *figures, *others]
 
 
 def distances(expected: Instances, found: Instances) -> tuple[float, float]:
@@ -98,6 +102,14 @@ def distances(expected: Instances, found: Instances) -> tuple[float, float]:
     _, scores = expected.need_keypoints()
     apart = np.linalg.norm(expected.keypoints - found.keypoints, axis=-1)
     return float(apart[scores >= CLEAR].max(initial=0)), float(apart[scores < CLEAR].max(initial=0))
+
+
+def mask_pixels(expected: Instances, found: Instances) -> int:
+    """In how many pixels masks of as many instances differ; 0 where there are none."""
+    if expected.masks is None or found.masks is None or len(expected) != len(found):
+        return 0
+    both = [decode_masks(instances.need_masks()[0], instances.image_size) for instances in (expected, found)]
+    return int((both[0] != both[1]).sum())
 
 
 def differ(expected: Instances, found: Instances) -> bool:
@@ -171,21 +183,23 @@ def images_of(shape: tuple[int, int], count: int) -> list[np.ndarray]:
 
 def look(
     predictor: Predictor, inferencer: Inferencer, images: list[np.ndarray], expected: list[Instances]
-) -> tuple[Parity, float, float, int, int]:
-    """The last five fields of a row: of images in which the model found what is expected."""
+) -> tuple[Parity, float, float, int, int, int]:
+    """The last six fields of a row: of images in which the model found what is expected."""
     parity = Parity()
     parity.maps = compare(inferencer, predictor, images[:1]).maps
-    others, apart = [], [(0.0, 0.0)]
+    others, apart, pixels = [], [(0.0, 0.0)], [0]
     for image, one, other in zip(images, expected, predictor(images), strict=True):
         parity.add(one, other)
         if differ(one, other):
             others.append((image, one))
+            pixels.append(mask_pixels(one, other))
         else:
             apart.append(distances(one, other))
     noise = [compare(inferencer, predictor, [image]).maps for image, _ in others]
     pairs = zip(others, noise, strict=True)
     unsure = sum(is_unsure(inferencer, image, one, differs) for (image, one), differs in pairs)
-    return parity, max(clear for clear, _ in apart), max(faint for _, faint in apart), len(others), unsure
+    clear, faint = (max(column) for column in zip(*apart, strict=True))
+    return parity, clear, faint, len(others), unsure, max(pixels)
 
 
 def held(name: tuple[str, str], images: Images, engines: Sequence[str], folder: Path) -> Iterator[Row]:
