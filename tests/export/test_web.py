@@ -65,6 +65,32 @@ def test_the_pages_script_groups_and_fills_as_python_does(tmp_path, grouping, ru
     np.testing.assert_allclose([person["score"] for person in found], expected.scores, atol=1e-5)
 
 
+def _like_people(seed: int):
+    """Heat in quarters and tags in halves, so that many peaks and assignments are equal."""
+    rng = np.random.default_rng(seed)
+    points = rng.integers(0, (24, 16), (6, 5, 2))
+    heat = np.zeros((5, 16, 24), np.float32)
+    tags = np.round(rng.normal(0, 0.3, (5, 2, 16, 24)) * 2).astype(np.float32) / 2
+    for n, k in np.ndindex(6, 5):
+        x, y = points[n, k]
+        heat[k, y, x] = rng.integers(1, 4) / 4
+        tags[k, :, y, x] = 0.5 * n
+    return heat, tags
+
+
+@needs_node
+@pytest.mark.parametrize("tie", ["solver", "nearest", "munkres"])
+def test_the_pages_script_decides_among_equals_as_python_does(tmp_path, tie):
+    rules = PoseRules(GroupingRules((2, 0, 1, 4, 3), tie=tie), window=3)
+    for seed in range(6):
+        heat, tags = _like_people(seed)
+        peaks = read_peaks(heat, tags, rules.max_peaks, rules.threshold, rules.window)
+        expected = decode_pose(heat, tags, peaks, rules, Place(0, (32, 48), scaling(2)))
+        found = decoded_by_node(tmp_path, heat, tags, rules)
+        keypoints = np.array([person["keypoints"] for person in found])
+        np.testing.assert_allclose(keypoints[..., :2], expected.keypoints, atol=1e-3)
+
+
 @needs_node
 def test_the_page_shows_images_as_the_runtime_does(tmp_path):
     cfg = small_config()

@@ -11,6 +11,9 @@ const threshold = document.getElementById("threshold");
 const status = document.getElementById("status");
 let session = null;
 let shown = null; // the picture with its maps
+let asked = 0; // pictures asked for; the last one is shown
+let stream = null; // of the camera while it runs
+const LARGEST = 4096; // side of a picture that every browser's canvas holds, pixels
 
 /** Start the engine, once. */
 async function start() {
@@ -21,6 +24,7 @@ async function start() {
   session = await ort.InferenceSession.create(bytesOf("model"), { executionProviders: ["wasm"] });
   description.skeleton.keypoints.forEach((name, k) => channel.add(new Option(name, k)));
   const wanted = description.rules.grouping.tag_threshold;
+  threshold.min = Math.min(0.01, wanted);
   threshold.max = Math.max(5, 2 * wanted);
   threshold.value = wanted;
   status.textContent = "Choose a picture, or start the camera.";
@@ -88,62 +92,102 @@ function draw() {
       pen.lineTo(to[0], to[1]);
       pen.stroke();
     }
-    for (const [x, y, score] of person.keypoints) if (score >= 0.1) pen.fillRect(x - 2, y - 2, 4, 4);
+    const half = Math.max(2, 0.75 * pen.lineWidth);
+    for (const [x, y, score] of person.keypoints) {
+      if (score >= 0.1) pen.fillRect(x - half, y - half, 2 * half, 2 * half);
+    }
   });
   status.textContent = `${people.length} people, tag threshold ${Number(threshold.value).toFixed(2)}`;
 }
 
-/** Look at a picture and draw it. */
-async function show(image) {
-  shown = await predict(image);
-  draw();
-  return shown.people;
+/** Look at a picture and draw it, unless another one was asked for since. */
+async function show(image, number = ++asked) {
+  const seen = await predict(image);
+  if (number === asked) {
+    shown = seen;
+    draw();
+  }
+  return seen.people;
 }
 
-/** Pixels of an image or video, no longer than 640 on a side. */
+/** Pixels of an image or video on white; large ones are made smaller, as far as the network does not do so itself. */
 function pixelsOf(source, width, height) {
-  const zoom = Math.min(1, 640 / Math.max(width, height));
-  const step = description.fit.size === undefined ? description.multiple_of : 1;
+  const fitted = description.fit.size !== undefined;
+  const zoom = Math.min(1, (fitted ? LARGEST : 640) / Math.max(width, height));
+  const step = fitted ? 1 : description.multiple_of;
   const side = (length) => Math.max(step, Math.round((length * zoom) / step) * step);
   const paper = new OffscreenCanvas(side(width), side(height));
-  paper.getContext("2d").drawImage(source, 0, 0, paper.width, paper.height);
-  return paper.getContext("2d").getImageData(0, 0, paper.width, paper.height);
+  const pen = paper.getContext("2d");
+  pen.fillStyle = "white"; // behind what is transparent
+  pen.fillRect(0, 0, paper.width, paper.height);
+  pen.drawImage(source, 0, 0, paper.width, paper.height);
+  return pen.getImageData(0, 0, paper.width, paper.height);
 }
 
-document.getElementById("file").addEventListener("change", async (event) => {
-  const [file] = event.target.files;
-  if (!file) return;
+/** Show what a file holds, in place of whatever else is shown. */
+async function openFile(file) {
+  stopCamera();
+  const number = ++asked;
   try {
     const bitmap = await createImageBitmap(file);
-    await show(pixelsOf(bitmap, bitmap.width, bitmap.height));
+    await show(pixelsOf(bitmap, bitmap.width, bitmap.height), number);
   } catch (error) {
-    status.textContent = `${file.name} cannot be shown: ${error.message}`;
+    if (number === asked) status.textContent = `${file.name} cannot be shown: ${error.message}`;
   }
+}
+
+document.getElementById("file").addEventListener("change", (event) => {
+  const [file] = event.target.files;
+  if (file) openFile(file);
+});
+document.addEventListener("dragover", (event) => event.preventDefault()); // or the browser leaves the page for the file
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  const [file] = event.dataTransfer.files;
+  if (file) openFile(file);
 });
 
 const camera = document.getElementById("camera");
-camera.addEventListener("click", async () => {
-  camera.disabled = true; // one loop at a time
+
+/** End the camera, if it runs. */
+function stopCamera() {
+  if (stream) for (const track of stream.getTracks()) track.stop();
+  stream = null;
+  camera.textContent = "Camera";
+}
+
+/** Show what the camera sees until it is stopped. */
+async function runCamera() {
   const video = document.createElement("video");
   try {
-    video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { width: 320 } });
+    stream = video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { width: 320 } });
+    await video.play();
   } catch (error) {
+    stopCamera();
     status.textContent = `the camera cannot be used: ${error.message}`;
-    camera.disabled = false;
     return;
   }
-  await video.play();
+  camera.textContent = "Stop camera";
+  const own = stream;
   const next = async () => {
+    if (stream !== own) return;
     try {
       await show(pixelsOf(video, video.videoWidth, video.videoHeight));
     } catch (error) {
+      stopCamera();
       status.textContent = `the picture of the camera cannot be shown: ${error.message}`;
-      camera.disabled = false;
       return;
     }
     requestAnimationFrame(next);
   };
   next();
+}
+
+camera.addEventListener("click", async () => {
+  if (stream) return stopCamera();
+  camera.disabled = true; // until it runs, so that there is one
+  await runCamera();
+  camera.disabled = false;
 });
 
 view.addEventListener("change", () => (document.getElementById("of").hidden = view.value === "people"));

@@ -96,53 +96,66 @@ function findPeaks(maps, k, rules) {
   return peaks.sort((a, b) => b.score - a.score || a.cell - b.cell).slice(0, rules.max_peaks);
 }
 
-/** The cheapest column for every row of a cost matrix with no more rows than columns. */
-function assign(cost) {
-  const rows = cost.length;
-  const columns = rows ? cost[0].length : 0;
-  const rowPrice = new Float64Array(rows + 1);
-  const columnPrice = new Float64Array(columns + 1);
-  const owner = new Int32Array(columns + 1);
-  for (let row = 1; row <= rows; row++) {
-    owner[0] = row;
-    let at = 0;
-    const gap = new Float64Array(columns + 1).fill(Infinity);
-    const before = new Int32Array(columns + 1);
-    const seen = new Uint8Array(columns + 1);
-    do {
-      seen[at] = 1;
-      let step = Infinity;
-      let next = 0;
-      for (let j = 1; j <= columns; j++) {
-        if (seen[j]) continue;
-        const reach = cost[owner[at] - 1][j - 1] - rowPrice[owner[at]] - columnPrice[j];
-        if (reach < gap[j]) {
-          gap[j] = reach;
-          before[j] = at;
-        }
-        if (gap[j] < step) {
-          step = gap[j];
-          next = j;
-        }
-      }
-      for (let j = 0; j <= columns; j++) {
-        if (seen[j]) {
-          rowPrice[owner[j]] += step;
-          columnPrice[j] -= step;
-        } else {
-          gap[j] -= step;
-        }
-      }
-      at = next;
-    } while (owner[at] !== 0);
-    while (at) {
-      owner[at] = owner[before[at]];
-      at = before[at];
-    }
+/**
+ * The cheapest column for every row of a cost matrix with no more rows than columns. Of several equally cheap
+ * solutions it takes that of SciPy's solver, or that of aemm/ops/assignment.py for the tie 'munkres'.
+ */
+function assign(cost, munkres) {
+  const columns = cost.length ? cost[0].length : 0;
+  const state = {
+    cost,
+    munkres,
+    rowPrice: cost.map((row) => (munkres ? row.reduce((a, b) => Math.min(a, b)) : 0)),
+    columnPrice: new Array(columns).fill(0),
+    owner: new Array(columns).fill(-1),
+    found: new Array(cost.length).fill(-1),
+  };
+  const { owner, found } = state;
+  if (munkres) {
+    cost.forEach((row, i) => { // each takes the first of its cheapest columns that is free
+      const free = row.findIndex((value, j) => value === state.rowPrice[i] && owner[j] < 0);
+      if (free >= 0) [owner[free], found[i]] = [i, free];
+    });
   }
-  const found = new Array(rows).fill(-1);
-  for (let j = 1; j <= columns; j++) if (owner[j]) found[owner[j] - 1] = j - 1;
+  for (let row = 0; row < cost.length; row++) if (found[row] < 0) fitIn(row, state);
   return found;
+}
+
+/** Give a row a column by the cheapest chain of exchanges. */
+function fitIn(start, { cost, munkres, rowPrice, columnPrice, owner, found }) {
+  const reach = new Array(owner.length).fill(Infinity); // what it costs to come to each column
+  const before = new Array(owner.length).fill(-1); // row from which it is reached
+  const ahead = owner.map((_, j) => (munkres ? j : owner.length - 1 - j)); // SciPy looks from the end
+  const chain = [start];
+  const passed = [];
+  let least = 0;
+  for (;;) {
+    const row = chain[chain.length - 1];
+    let next = -1;
+    let lowest = Infinity;
+    ahead.forEach((j, at) => {
+      const way = least + cost[row][j] - rowPrice[row] - columnPrice[j];
+      if (way < reach[j]) [reach[j], before[j]] = [way, row];
+      if (reach[j] < lowest || (!munkres && reach[j] === lowest && owner[j] < 0)) [lowest, next] = [reach[j], at];
+    });
+    least = lowest;
+    const column = ahead[next];
+    passed.push(column);
+    if (owner[column] < 0) break;
+    chain.push(owner[column]);
+    const last = ahead.length - 1;
+    if (!munkres) [ahead[next], ahead[last]] = [ahead[last], ahead[next]]; // as SciPy takes one out
+    ahead.splice(munkres ? next : last, 1);
+  }
+  for (const row of chain) rowPrice[row] += row === start ? least : least - reach[found[row]];
+  for (const column of passed) columnPrice[column] -= least - reach[column];
+  for (let column = passed[passed.length - 1]; column >= 0; ) { // everybody on the way hands its column on
+    const row = before[column];
+    const given = found[row];
+    owner[column] = row;
+    found[row] = column;
+    column = given;
+  }
 }
 
 /** Round half to even, as NumPy does. */
@@ -167,7 +180,7 @@ function groupPeaks(peaks, rules) {
   for (const k of grouping.order) {
     const open = people.slice(0, grouping.max_matched);
     if (!peaks[k].length || (grouping.stop_when_full && open.length === grouping.max_matched)) continue;
-    const means = open.map((person) => person.sum.map((value) => value / person.count));
+    const means = open.map((person) => person.sum.map((value) => Math.fround(value / person.count)));
     const gaps = peaks[k].map((peak) => means.map((mean) => apart(peak.tag, mean, grouping.distance === "rms")));
     const near = grouping.tie === "nearest";
     const cost = gaps.map((row, i) => {
@@ -178,7 +191,7 @@ function groupPeaks(peaks, rules) {
       while (costs.length < gaps.length) costs.push(near ? 0 : 1e10);
       return costs;
     });
-    const partner = assign(cost);
+    const partner = assign(cost, grouping.tie === "munkres");
     peaks[k].forEach((peak, i) => {
       const j = partner[i];
       let person = j < open.length && gaps[i][j] < grouping.tag_threshold ? open[j] : null;
@@ -187,21 +200,28 @@ function groupPeaks(peaks, rules) {
         people.push(person);
       }
       person.peaks[k] = peak;
-      person.sum = person.sum.map((value, l) => value + peak.tag[l]);
+      person.sum = person.sum.map((value, l) => Math.fround(value + peak.tag[l]));
       person.count += 1;
     });
   }
   return people;
 }
 
-/** The cell where heat and tag of an absent keypoint fit a person best. */
+/** The cell where heat and tag of an absent keypoint fit a person best, the first of equals; in float32, as Python. */
 function lookUp(maps, k, mean, rules) {
   const area = maps.w * maps.h;
+  const single = Math.fround;
   let best = -Infinity;
   let found = 0;
   for (let cell = 0; cell < area; cell++) {
-    const gap = apart(tagAt(maps, k, cell), mean, false);
-    const value = maps.heat[k * area + cell] - (rules.filled_cost === "squared" ? gap * gap / 2 : roundEven(gap));
+    const tag = tagAt(maps, k, cell);
+    let square = 0;
+    for (let l = 0; l < tag.length; l++) {
+      const gap = single(tag[l] - single(mean[l]));
+      square = single(square + single(gap * gap));
+    }
+    const cost = rules.filled_cost === "squared" ? single(square / 2) : roundEven(single(Math.sqrt(square)));
+    const value = single(maps.heat[k * area + cell] - cost);
     if (value > best) {
       best = value;
       found = cell;
