@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +19,15 @@ _TYPES: dict[str, type] = {  # of images, as ONNX Runtime and OpenVINO name them
     "f32": np.float32,
     "f16": np.float16,
 }
+_OUTPUTS = (
+    "scores",
+    "cells",
+    "tags",
+    "heatmaps",
+    "tag_maps",
+    "embeddings",
+    "nms_heatmaps",
+)  # that mean something
 _SHARING = ("AUTO", "MULTI", "HETERO", "BATCH")  # choose among the devices of OpenVINO
 
 
@@ -81,7 +90,7 @@ class OnnxRuntimeEngine:
         try:
             values = self._session.run(None, {self._input: images.astype(self._type, copy=False)})
         except Exception as error:  # likewise
-            raise DeployedModelError(f"{self._path}: it takes no images {images.shape}: {error}") from error
+            raise DeployedModelError(_refusal(self._path, images, self.description, error)) from error
         return dict(zip(self.outputs, values, strict=True))
 
 
@@ -115,8 +124,8 @@ class OpenVinoEngine:
                 f"{path}: OpenVINO cannot read it: {error}; export or fetch it anew, .xml and .bin together"
             ) from error
         self.description = description_beside(path) or _description_within(model, path)
-        names = [sorted(output.get_names()) or [f"output {n}"] for n, output in enumerate(self._compiled.outputs)]
-        self.outputs: Sequence[str] = [own[0] for own in names]
+        outputs = enumerate(self._compiled.outputs)
+        self.outputs: Sequence[str] = [_telling(output.get_names()) or f"output {n}" for n, output in outputs]
         inputs = [
             (min(one.get_names(), default="input"), one.element_type.get_type_name(), _lengths(one.partial_shape))
             for one in self._compiled.inputs
@@ -129,7 +138,7 @@ class OpenVinoEngine:
         try:
             found = self._compiled(np.ascontiguousarray(images, self._type))
         except RuntimeError as error:
-            raise DeployedModelError(f"{self._path}: it takes no images {images.shape}: {error}") from error
+            raise DeployedModelError(_refusal(self._path, images, self.description, error)) from error
         return {name: found[output] for name, output in zip(self.outputs, self._compiled.outputs, strict=True)}
 
 
@@ -159,7 +168,10 @@ def open_engine(
     if chosen not in ("onnxruntime", "openvino"):
         raise DeployedModelError(f"engine must be 'onnxruntime' or 'openvino', got {engine!r}")
     if chosen == "openvino":
-        return OpenVinoEngine(path, (_listed(providers) or ["CPU"])[0], threads)
+        devices = _listed(providers) or ["CPU"]
+        if len(devices) > 1:
+            raise DeployedModelError(f"OpenVINO runs on one device, got {devices}; MULTI:CPU,GPU shares among several")
+        return OpenVinoEngine(path, devices[0], threads)
     if ending == ".xml":
         raise DeployedModelError(f"{path}: an IR runs in OpenVINO, got engine='onnxruntime'")
     return OnnxRuntimeEngine(path, providers, threads)
@@ -229,6 +241,17 @@ def _image_type(path: str | Path, inputs: Sequence[tuple[str, str, Sequence[Any]
             "aemm export wrote?"
         )
     return _TYPES[kind]
+
+
+def _refusal(path: str | Path, images: np.ndarray, description: Description | None, error: Exception) -> str:
+    """What to say where a graph takes no images of a shape."""
+    sides = f", whose sides have to be multiples of {description.multiple_of} pixels" if description else ""
+    return f"{path}: it takes no images {images.shape}{sides}: {error}"
+
+
+def _telling(names: Iterable[str]) -> str:
+    """Of the names of one output that which means something here, else the first; empty if there is none."""
+    return min(names, key=lambda name: (name not in _OUTPUTS, name), default="")
 
 
 def _is_other(length: Any, expected: int) -> bool:

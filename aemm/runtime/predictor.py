@@ -13,16 +13,17 @@ from aemm.geometry import PixelConvention
 from aemm.ops.fitting import FitRules
 from aemm.ops.image import warp_image
 from aemm.ops.openvino import OpenVinoFit
-from aemm.records import ImageId, Instances
-from aemm.runtime.contract import output_name, rename_outputs
+from aemm.records import ImageId, Instances, check_choice
+from aemm.runtime.contract import describe_zoo, output_name, rename_outputs
 from aemm.runtime.decoding import NEEDED, Decoding, View, decoding_of
-from aemm.runtime.description import DeployedModelError, Description
+from aemm.runtime.description import Contract, DeployedModelError, Description
 from aemm.runtime.engines import Engine, open_engine
 from aemm.runtime.pictures import read_picture
 from aemm.runtime.refiner import Refiner
 from aemm.runtime.rules import read_record
 
 Input = np.ndarray | str | Path
+_MADE = ("scores", "tags", "heatmaps", "tag_maps")  # outputs in numbers that a network makes
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Predictor:
         threads: of the CPU; None = as many as the engine thinks right.
         batch_size: images of one input size that go through the network together; a graph for one size takes one.
         description: takes the place of what the file says of itself, or lacks, as files of others do.
+        contract: 'openvino' reads networks of Open Model Zoo, whose files say nothing of themselves, see
+            :func:`aemm.runtime.contract.describe_zoo`; None = that of the description.
 
     Attributes:
         description: what the file says of itself.
@@ -77,18 +80,14 @@ class Predictor:
         threads: int | None = None,
         batch_size: int = 1,
         description: Description | None = None,
+        contract: Contract | None = None,
     ) -> None:
         if not isinstance(batch_size, int) or batch_size < 1:
             raise ValueError(f"batch_size must be a whole number from 1, got {batch_size!r}")
         named = engine is None or isinstance(engine, str)
         self.engine: Engine = open_engine(path, engine, providers, threads) if named else engine  # type: ignore
-        known = description or self.engine.description
-        if known is None:
-            raise DeployedModelError(
-                f"{path} says nothing of its input, keypoints and rules; export it by aemm export, keep the json file "
-                f"beside it, or pass a description"
-            )
-        self.description = known
+        known = _known(path, self.engine, description, contract)
+        self._path, self.description = path, known
         self.skeleton = known.keypoint_set()
         self.batch_size = batch_size if self.engine.input_size is None else 1
         self._fit, self._decode = _checked(path, known, self.engine)
@@ -109,7 +108,7 @@ class Predictor:
 
         Raises:
             FileNotFoundError: there is no such file.
-            DeployedModelError: a file is no image.
+            DeployedModelError: a file is no image, or the network gives what is no number.
             ValueError: an array is no RGB image, or something is neither array nor path.
         """
         if isinstance(inputs, str | Path) or (isinstance(inputs, np.ndarray) and inputs.ndim == 3):
@@ -166,7 +165,15 @@ class Predictor:
         return _Shown(pixels[..., ::-1] if self.description.channels == "BGR" else pixels, view, image)
 
     def _outputs(self, lot: Sequence[_Shown]) -> dict[str, np.ndarray]:
-        return rename_outputs(self.engine.run(_stacked(lot)), self.description)
+        outputs = rename_outputs(self.engine.run(_stacked(lot)), self.description)
+        wrong = [name for name, values in outputs.items() if name in _MADE and not np.isfinite(values).all()]
+        if wrong:
+            images = ", ".join(str(shown.view.image_id) for shown in lot)
+            raise DeployedModelError(
+                f"{self._path}: {' and '.join(wrong)} of image {images} are not finite; a network that computes in "
+                "half may overflow, so export it with precision fp32"
+            )
+        return outputs
 
     def _run(self, lot: Sequence[_Shown]) -> list[Instances]:
         outputs = self._outputs(lot)
@@ -179,6 +186,30 @@ class Predictor:
 def _stacked(lot: Sequence[_Shown]) -> np.ndarray:
     """Images of one size as ``(B, 3, height, width)``."""
     return np.ascontiguousarray(np.stack([shown.pixels for shown in lot]).transpose(0, 3, 1, 2))
+
+
+def _known(path: str | Path, engine: Engine, description: Description | None, contract: Contract | None) -> Description:
+    """What is known of a file: as it is told, as it says itself, or as its contract says.
+
+    Raises:
+        ValueError: there is no such contract.
+        DeployedModelError: nothing is known, or it is of another contract.
+    """
+    if contract is not None:
+        check_choice("contract", contract, Contract)
+    known = description or engine.description
+    if known is None and contract == "openvino":
+        return describe_zoo(path, engine)
+    if known is None:
+        raise DeployedModelError(
+            f"{path} says nothing of its input, keypoints and rules; export it by aemm export, keep the json file "
+            "beside it, pass a description, or contract 'openvino' for a network of Open Model Zoo"
+        )
+    if contract not in (None, known.contract):
+        raise DeployedModelError(
+            f"{path}: its description says contract {known.contract!r}, but {contract!r} was asked for; leave it out"
+        )
+    return known
 
 
 def _checked(

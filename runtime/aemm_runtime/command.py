@@ -34,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         pictures = find_pictures(args.input)
         target = checked_target(args.json, [*map(str, pictures), args.model])
-        predictor = Predictor(args.model, args.engine, args.providers, args.threads, args.batch_size)
+        settings = (args.engine, args.providers, args.threads, args.batch_size)
+        predictor = Predictor(args.model, *settings, contract=args.contract)
         found = predict(predictor, pictures)
         beside = target.with_name(f"{target.name}.part")
         beside.write_text(json.dumps(found), encoding="utf-8")
@@ -59,6 +60,11 @@ def _parser() -> argparse.ArgumentParser:
         help="write what is found to this file, keypoints as [x, y, score], as aemm predict does",
     )
     parser.add_argument("--engine", choices=["onnxruntime", "openvino"], help="by default by the ending of the model")
+    parser.add_argument(
+        "--contract",
+        choices=["aemm", "openvino"],
+        help="openvino: a network of Open Model Zoo's form, whose file says nothing of itself; by default as it says",
+    )
     parser.add_argument("--providers", nargs="+", help="of ONNX Runtime, or the device of OpenVINO")
     parser.add_argument("--threads", type=count, help="of the CPU")
     parser.add_argument("--batch-size", type=count, default=1, help="images of one size that are looked at together")

@@ -21,7 +21,11 @@ def command(monkeypatch):
     module = importlib.import_module("aemm_runtime.command")
     cfg = small_config()
     engine = NetworkEngine(cfg, inferencer_of(cfg).model)
-    monkeypatch.setattr(module, "Predictor", lambda path, _, *settings: Predictor(path, engine, *settings))
+
+    def predictor(path, _, *settings, **named):
+        return Predictor(path, engine, *settings, **named)
+
+    monkeypatch.setattr(module, "Predictor", predictor)
     return module
 
 

@@ -133,6 +133,16 @@ def test_what_is_no_array_is_refused(engine, image):
         Predictor("x", engine).predict(image)
 
 
+@pytest.mark.parametrize(("name", "value"), [("heatmaps", np.nan), ("tags", np.inf)])
+def test_what_is_no_number_is_told_with_file_and_image(engine, monkeypatch, name, value):
+    run = engine.run
+    monkeypatch.setattr(engine, "run", lambda lot: run(lot) | {name: np.full_like(run(lot)[name], value)})
+    with pytest.raises(
+        DeployedModelError, match=rf"half\.onnx: {name} of image a\.png are not finite; .*precision fp32"
+    ):
+        Predictor("half.onnx", engine).predict(pictures()[0], "a.png")
+
+
 def test_one_image_is_a_series_of_one(engine, tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), pictures()[0][..., ::-1])
     predictor = Predictor("x", engine)
@@ -293,6 +303,8 @@ def test_a_provider_may_be_named_alone(tmp_path):
         open_engine(tmp_path / "a.onnx", providers="CPUExecutionProvider")
     with pytest.raises(DeployedModelError, match=r"got \['GPU'\]"):
         open_engine(tmp_path / "a.onnx", providers="GPU")
+    with pytest.raises(DeployedModelError, match=r"OpenVINO runs on one device, got \['CPU', 'GPU'\]"):
+        open_engine(tmp_path / "a.xml", providers=["CPU", "GPU"])
     with pytest.raises(ValueError, match=r"threads must be a whole number from 1, got 2\.5"):
         open_engine(tmp_path / "a.onnx", threads=2.5)
 
