@@ -49,6 +49,7 @@ from aemm.formats.segmentation import MAX_NUMBERS, MAX_OUTLINE
 from aemm.formats.shards import Shards
 from aemm.formats.voc import VocFiles, read_sbd
 from aemm.models.backbones.from_timm import _weights_in
+from aemm.ops.fitting import MAX_STRETCH
 from aemm.records import DatasetInfo
 from aemm.runtime.description import DeployedModelError
 from aemm.runtime.engines import description_beside
@@ -261,7 +262,7 @@ def test_the_payloads_run_where_they_are_trusted(tmp_path, monkeypatch):
 
 def _limits():
     """Names and values of the limits in the code."""
-    for folder in ("formats", "apis"):
+    for folder in ("formats", "apis", "ops"):
         for path in (ROOT / "aemm" / folder).rglob("*.py"):
             module = import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
             for name in re.findall(r"^(_?MAX_[A-Z]+) = ", path.read_text(), re.MULTILINE):
@@ -350,8 +351,8 @@ def test_an_image_that_an_annotation_file_states_too_large_is_a_fault(tmp_path):
 def test_other_things_that_are_too_large(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=f"at most {voc._MAX_INSTANCES} instances"):
         voc.split_instances(np.arange(1, voc._MAX_INSTANCES + 3, dtype=np.uint16)[None], None)
-    with pytest.raises(UnreadableImageError, match=f"up to {inputs.MAX_STRETCH} times as long as wide"):
-        inputs._check_stretch("long", np.zeros((1, inputs.MAX_STRETCH + 1, 3), np.uint8))
+    with pytest.raises(UnreadableImageError, match=f"up to {MAX_STRETCH} times as long as wide"):
+        inputs._check_stretch("long", np.zeros((1, MAX_STRETCH + 1, 3), np.uint8))
     pages = [Image.new("L", (8, 8)) for _ in range(4)]
     monkeypatch.setattr(tiff, "_MAX_PAGES", 3)
     file = tiff.TiffFile(encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:]))

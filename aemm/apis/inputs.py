@@ -18,11 +18,11 @@ from aemm.formats import NoPictureError, UnreadableImageError, load_image, open_
 from aemm.formats.kinds import IMAGE_ENDINGS, is_media, kind_of_file
 from aemm.formats.video import Frames
 from aemm.formats.web import is_web
+from aemm.ops.fitting import check_stretch
 from aemm.structures import ImageId
 
 Input = np.ndarray | str | Path | int
 
-MAX_STRETCH = 40  # longer over shorter side; made as high as a network needs it, such an image would fill the memory
 _CLUTTER = ("thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin")  # what systems put among pictures
 
 
@@ -133,11 +133,10 @@ class Source:
 
 
 def _check_stretch(name: str | int, image: np.ndarray) -> None:
-    height, width = image.shape[:2]
-    if max(height, width) > MAX_STRETCH * min(height, width):
-        raise UnreadableImageError(
-            f"image {name} has {width}x{height} pixels; one up to {MAX_STRETCH} times as long as wide is read"
-        )
+    try:
+        check_stretch(image, name)
+    except ValueError as error:
+        raise UnreadableImageError(str(error)) from error
 
 
 def _shows_one_image(name: str) -> bool:

@@ -11,10 +11,29 @@ from aemm import geometry
 from aemm.geometry import PixelConvention
 from aemm.records import check_choice
 
+MAX_STRETCH = 40
+"""Longer over shorter side of an image; made as high as a network needs it, a longer one would fill the memory."""
 Size = tuple[int, int]
 FittedSide = Literal["long", "short"]
 FittedSizes = Literal["each", "smallest"]
 FittedCenter = Literal["exact", "whole", "corner"]
+
+
+def check_stretch(image: np.ndarray, name: object) -> None:
+    """Raise unless the sides of an image are near enough to each other to be resized.
+
+    Args:
+        image: ``(H, W, 3)``.
+        name: of it, for messages.
+
+    Raises:
+        ValueError: they are not.
+    """
+    height, width = image.shape[:2]
+    if max(height, width) > MAX_STRETCH * min(height, width):
+        raise ValueError(
+            f"image {name} has {width}x{height} pixels; one up to {MAX_STRETCH} times as long as wide is read"
+        )
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from aemm.ops.fitting import check_stretch
 from aemm.ops.pixels import to_rgb
 from aemm.runtime.description import DeployedModelError
 
 ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-_JPEG = b"\xff\xd8"
-_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG, _END_OF_JPEG = b"\xff\xd8", b"\xff\xd9"
+_SCAN = 0xDA  # marker of a JPEG behind which there are no more segments of known length
+_PNG, _END_OF_PNG = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _KIND = 25  # byte of a PNG file that says what its pixels are
 _WITHOUT_ALPHA = (0, 2, 3)  # grey, RGB, of a palette
 _DEEP = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
@@ -26,16 +29,30 @@ def read_picture(path: str | Path) -> np.ndarray:
 
     Raises:
         FileNotFoundError: there is no such file.
-        DeployedModelError: it is no image, damaged, or of a range that cannot be told.
+        DeployedModelError: it is no image, cut off, of a range that cannot be told, or far longer than wide.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: there is no such file")
     data = np.fromfile(path, np.uint8)
     try:
-        image = _decode(data)
-        return to_rgb(image, str(path))
+        if _is_cut_off(data.tobytes()):
+            raise ValueError("it is cut off: the marker of its end is missing; fetch it anew")
+        image = to_rgb(_decode(data), str(path))
+        check_stretch(image, str(path))
+        return image
     except (ValueError, cv2.error) as error:
         raise DeployedModelError(f"{path}: {error}") from error
+
+
+def _is_cut_off(data: bytes) -> bool:
+    """Whether a JPEG or PNG ends before its picture does, whose rest OpenCV would fill."""
+    if not data.startswith(_JPEG):
+        return data.startswith(_PNG) and _END_OF_PNG not in data
+    at = data.find(b"\xff", 2)
+    while 0 <= at < len(data) - 3 and data[at + 1] != _SCAN:  # over segments, of which one may hold a whole preview
+        length = int.from_bytes(data[at + 2 : at + 4], "big") if data[at + 1] != 0xFF else -1  # which fills up
+        at = data.find(b"\xff", at + 2 + length)
+    return at < 0 or data.find(_END_OF_JPEG, at) < 0
 
 
 def _decode(data: np.ndarray) -> np.ndarray:
@@ -77,8 +94,16 @@ def _turned_alike(stored: np.ndarray, shown: np.ndarray) -> np.ndarray:
     return np.full(shown.shape[:2], np.iinfo(stored.dtype).max if stored.dtype.kind == "u" else 1, stored.dtype)
 
 
+def _is_picture(path: Path, folder: Path) -> bool:
+    """Whether something in a folder is an image file by its name, and not hidden."""
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return path.suffix.lower() in ENDINGS and not hidden and path.is_file()
+
+
 def find_pictures(inputs: list[str]) -> list[Path]:
-    """Image files: those named, and those in folders that are named, in the order of names.
+    """Image files: those named, and those in folders that are named, in the order of names and each once.
+
+    Hidden files of a folder are passed over.
 
     Raises:
         FileNotFoundError: a path does not exist.
@@ -87,7 +112,7 @@ def find_pictures(inputs: list[str]) -> list[Path]:
     found: list[Path] = []
     for given in map(Path, inputs):
         if given.is_dir():
-            within = sorted(path for path in given.rglob("*") if path.suffix.lower() in ENDINGS)
+            within = sorted(path for path in given.rglob("*") if _is_picture(path, given))
             if not within:
                 raise DeployedModelError(f"{given}: the folder holds no image; expected files {', '.join(ENDINGS)}")
             found += within
@@ -95,4 +120,7 @@ def find_pictures(inputs: list[str]) -> list[Path]:
             found.append(given)
         else:
             raise FileNotFoundError(f"{given}: there is no such file or folder")
-    return found
+    once: dict[str, Path] = {}
+    for path in found:
+        once.setdefault(os.path.abspath(path), path)
+    return list(once.values())

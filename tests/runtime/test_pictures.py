@@ -1,11 +1,14 @@
+from contextlib import nullcontext
+
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from aemm.formats import load_image
+from aemm.formats import UnreadableImageError, load_image
 from aemm.runtime import DeployedModelError
 from aemm.runtime.pictures import find_pictures, read_picture
+from tests.drawn_files import jpeg_with_preview
 
 COLORS = np.random.default_rng(0).integers(0, 256, (6, 9, 3), np.uint8)
 ALPHA = np.linspace(0, 255, 54).reshape(6, 9).astype(np.uint8)
@@ -67,3 +70,40 @@ def test_a_folder_without_images_is_named(tmp_path):
     (tmp_path / "note.txt").write_text("none")
     with pytest.raises(DeployedModelError, match="the folder holds no image"):
         find_pictures([str(tmp_path)])
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png"])
+def test_files_that_are_cut_off_are_named_and_whole_ones_are_read(tmp_path, ending):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    data = cv2.imencode(ending, noise)[1].tobytes()
+    (tmp_path / f"cut{ending}").write_bytes(data[: len(data) // 2])
+    with pytest.raises(DeployedModelError, match=rf"cut\{ending}: it is cut off"):
+        read_picture(tmp_path / f"cut{ending}")
+    with pytest.raises(UnreadableImageError):
+        load_image(str(tmp_path / f"cut{ending}"))
+    (tmp_path / f"whole{ending}").write_bytes(data + b"what a camera writes behind it \xff\xda\xff")
+    np.testing.assert_array_equal(
+        read_picture(tmp_path / f"whole{ending}"), load_image(str(tmp_path / f"whole{ending}"))
+    )
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_the_end_of_a_preview_is_not_that_of_the_picture(tmp_path, cut):
+    data = jpeg_with_preview(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    (tmp_path / "a.jpg").write_bytes(data[: len(data) - 40] if cut else data)
+    with pytest.raises(DeployedModelError, match="it is cut off") if cut else nullcontext():
+        read_picture(tmp_path / "a.jpg")
+
+
+def test_what_is_far_longer_than_wide_is_named(tmp_path):
+    cv2.imwrite(str(tmp_path / "long.png"), np.zeros((2, 81, 3), np.uint8))
+    with pytest.raises(DeployedModelError, match=r"long\.png has 81x2 pixels; one up to 40 times as long as wide"):
+        read_picture(tmp_path / "long.png")
+
+
+def test_hidden_files_are_passed_over_and_each_file_is_taken_once(tmp_path):
+    for name in ("b.PNG", "a.jpg", "._a.jpg", ".trash/c.png", "folder.png/d.webp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = find_pictures([str(tmp_path / "b.PNG"), str(tmp_path)])
+    assert [str(path.relative_to(tmp_path)) for path in found] == ["b.PNG", "a.jpg", "folder.png/d.webp"]
