@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib
 import logging
 import os
@@ -240,7 +241,8 @@ def _read_list(row: dict[str, Any]) -> list[dict[str, Any]]:
     """The inputs that a list names, as bytes, since names of files need be no text."""
     with open(row["list"], "rb") as file:
         lines = [line.rstrip(b"\r\n") for line in file]
-    return [{"input": line} for line in lines if line]
+    lines[:1] = [line.removeprefix(codecs.BOM_UTF8) for line in lines[:1]]
+    return [{"input": line} for line in lines if line.strip()]
 
 
 def read_account(folder: str | Path) -> Account:

@@ -131,6 +131,11 @@ def test_lists_name_an_input_a_line_also_such_as_are_no_text(tmp_path):
     assert inputs == [b"a b.png", b"/abs/c.png", b"https://host/d.png", b"\xff.png"]
 
 
+def test_a_byte_order_mark_and_lines_of_spaces_name_nothing(tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfa.png\r\n  \r\n\t\nb.png")
+    assert _read_list({"list": str(tmp_path / "list.txt")}) == [{"input": b"a.png"}, {"input": b"b.png"}]
+
+
 def test_an_input_that_raises_an_error_is_left_out_alone():
     def look(names, account):
         for name in names:
