@@ -221,11 +221,9 @@ def top_peaks(maps: Maps, max_peaks: int, threshold: float, window: int) -> Peak
 def _rank_all(heatmaps: Tensor, max_peaks: int, threshold: float, window: int) -> tuple[Tensor, Tensor]:
     """Scores and flat cells ``(B, C, M)`` of the peaks by operations of fixed shape."""
     kept = nms(heatmaps, window).flatten(2)
-    kept = torch.where(kept > threshold, kept, 0)
-    count = min(max_peaks, kept.shape[2])
-    scores, index = kept.topk(count, dim=2)
-    padding = (0, max_peaks - count)
-    return F.pad(scores, padding), F.pad(torch.where(scores > 0, index, 0), padding)
+    kept = F.pad(torch.where(kept > threshold, kept, 0), (0, max_peaks))  # a graph knows no number of cells
+    scores, index = kept.topk(max_peaks, dim=2)
+    return scores, torch.where(scores > 0, index, 0)
 
 
 def _rank_survivors(heatmaps: Tensor, max_peaks: int, threshold: float, window: int) -> tuple[Tensor, Tensor]:

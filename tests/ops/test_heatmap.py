@@ -169,6 +169,18 @@ def test_top_peaks_can_be_exported_with_fixed_shapes():
         assert torch.equal(got, expected)
 
 
+def test_a_trace_keeps_as_many_peaks_of_larger_maps_as_it_is_asked_for():
+    def peaked(heatmaps, tags):
+        peaks = top_peaks(Maps(heatmaps, tags), 40, 0.1, 1)
+        return peaks.scores, peaks.cells, peaks.tags
+
+    maps = _random_maps()
+    small = Maps(maps.heatmaps[..., :5, :5].contiguous(), maps.tags[..., :5, :5].contiguous())
+    traced = torch.jit.trace(peaked, (small.heatmaps, small.tags), check_trace=False)
+    for got, expected in zip(traced(maps.heatmaps, maps.tags), peaked(maps.heatmaps, maps.tags), strict=True):
+        assert torch.equal(got, expected)
+
+
 def test_maps_without_tags_and_bad_windows_are_refused():
     with pytest.raises(ValueError, match=r"tags must be .* got None"):
         top_peaks(Maps(torch.zeros(1, 1, 4, 4)), 3, 0.1, 3)
