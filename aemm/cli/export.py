@@ -61,7 +61,7 @@ def main(args: argparse.Namespace) -> ExitCode:
     from pathlib import Path
 
     from aemm.apis import Inferencer
-    from aemm.engine import load_config, require, set_views
+    from aemm.engine import load_config, require
     from aemm.engine.outputs import check_file
     from aemm.export import (
         FORMATS,
@@ -69,6 +69,7 @@ def main(args: argparse.Namespace) -> ExitCode:
         ExportOptions,
         at_one_scale,
         check_parity,
+        choose_flip,
         export_model,
         for_open_model_zoo,
     )
@@ -77,6 +78,8 @@ def main(args: argparse.Namespace) -> ExitCode:
         options = ExportOptions(args.format, args.precision, args.contract, not args.no_maps)
     except ExportError as error:
         args.parser.error(str(error))
+    if args.contract == "openvino" and args.flip:
+        args.parser.error("--contract openvino looks at an image once, as its readers expect; leave --flip out")
     target = Path(args.out or Path(args.checkpoint).with_suffix(ENDINGS[args.format]))
     if target.suffix != ENDINGS[args.format]:
         args.parser.error(f"--out must end in {ENDINGS[args.format]} for --format {args.format}, got {target}")
@@ -84,7 +87,7 @@ def main(args: argparse.Namespace) -> ExitCode:
     cfg = load_config(args.config, parse_options(args.cfg_options))
     require(cfg, ("model", "test_dataloader"), "be exported")
     at_one_scale(cfg)
-    set_views(cfg, None, args.flip)
+    choose_flip(cfg, args.flip)
     if args.contract == "openvino":
         for_open_model_zoo(cfg)
     images = _images(cfg, args.images, args.image_count)

@@ -114,7 +114,8 @@ def export_model(cfg: Config, model: Any, target: str | Path, options: ExportOpt
     if refiner is not None:
         refiner.load()
         beside = path.with_name(f"{path.stem}.refiner{path.suffix}")
-        _export_network(cfg, refiner.model, beside, replace(options, contract="aemm", maps=True), None)
+        exact: Precision = "fp32" if options.precision == "int8" else options.precision
+        _export_network(cfg, refiner.model, beside, ExportOptions(options.format, exact), None)
         settings = {**asdict(refiner.rules), "file": beside.name}
     return _export_network(cfg, model, path, options, settings)
 
@@ -195,6 +196,18 @@ def at_one_scale(cfg: Config) -> None:
     """Let a config test at scale 1 alone, in place."""
     if any("scales" in step for step in cfg.test_dataloader.dataset.get("pipeline", ())):
         set_views(cfg, (1.0,), None)
+
+
+def choose_flip(cfg: Config, flip: bool | None) -> None:
+    """Choose whether the graph of a config looks at the mirror image, too, in place.
+
+    Args:
+        cfg: of the model; one without test-time augmentation gets the one that mirrors.
+        flip: None keeps what the config says.
+    """
+    if flip and cfg.model.get("tta") is None:
+        cfg.model.tta = dict(type="TestTimeAugmentation")
+    set_views(cfg, None, flip)
 
 
 def for_open_model_zoo(cfg: Config) -> None:

@@ -27,14 +27,15 @@ class Parity:
     Attributes:
         images: looked at.
         people: found by the model.
-        maps: largest difference of the maps, relative to the largest value where that is above 1.
+        maps: largest difference of the maps, relative to the largest value where that is above 1; None where there were
+            none to compare.
         keypoints: largest distance of keypoints that both found, pixels.
         strangers: images in which both found another number of instances, or other masks or classes.
     """
 
     images: int = 0
     people: int = 0
-    maps: float = 0.0
+    maps: float | None = None
     keypoints: float = 0.0
     strangers: int = 0
 
@@ -57,8 +58,9 @@ class Parity:
         """One line that says it."""
         nobody = "not known, since nobody is there; name other images by --images"
         verdict = "no" if not self.same else "yes" if self.people else nobody
+        maps = "no maps to compare" if self.maps is None else f"maps differ by at most {self.maps:.2g}"
         return (
-            f"parity on {self.images} images: maps differ by at most {self.maps:.2g}; same instances: {verdict} "
+            f"parity on {self.images} images: {maps}; same instances: {verdict} "
             f"({self.people} found, keypoints at most {self.keypoints:.2g} px apart, {self.strangers} images with "
             "others)"
         )
@@ -83,7 +85,7 @@ def compare(inferencer: Inferencer, predictor: Predictor, images: Iterable[np.nd
                 heat = (heat[0].abs(), np.abs(heat[1]))
             pairs: Sequence[tuple[Any, Any]] = [heat]
             pairs = [*pairs, *([(maps.tags, outputs["tag_maps"])] if "tag_maps" in outputs else [])]
-            parity.maps = max(parity.maps, *(difference(a.numpy(), b) for a, b in pairs))
+            parity.maps = max(parity.maps or 0.0, *(difference(a.numpy(), b) for a, b in pairs))
     return parity
 
 
@@ -108,14 +110,20 @@ def check_sizes(network: DeployedNetwork, engine: Engine, multiple: int) -> floa
         size = (count, 3, height, width)
         noise = torch.randint(0, 256, size, generator=torch.Generator().manual_seed(1)).to(torch.uint8)
         expected = dict(zip(network.names, network(noise), strict=True))
-        found = engine.run(noise.numpy())
-        for name in set(expected) - {"scores", "cells", "tags"}:  # of which equal scores have no order
+        try:
+            found = engine.run(noise.numpy())
+        except ValueError as error:
+            raise ExportError(
+                f"sizes were baked into the graph, which takes no images {size}; choose another format: {error}"
+            ) from error
+        for name in expected:
             if expected[name].shape != found[name].shape:
                 raise ExportError(
                     f"sizes were baked into the graph: {name} of images {size} must be {tuple(expected[name].shape)}, "
                     f"got {found[name].shape}; choose another format"
                 )
-            worst = max(worst, difference(expected[name].numpy(), found[name]))
+            if name not in ("scores", "cells", "tags"):  # of which equal scores have no order
+                worst = max(worst, difference(expected[name].numpy(), found[name]))
     return worst
 
 

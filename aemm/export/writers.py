@@ -160,6 +160,7 @@ class TorchEngine:
         self.description: Description | None = description
         self.outputs: Sequence[str] = description.outputs
         self.input_size: tuple[int, int] | None = None
+        self._multiple = description.multiple_of
         self._run: Any = torch.export.load(str(path)).module() if path.suffix == ".pt2" else torch.jit.load(str(path))
 
     @torch.no_grad()
@@ -169,7 +170,8 @@ class TorchEngine:
             values = self._run(torch.from_numpy(images))
         except (RuntimeError, AssertionError) as error:
             raise ExportError(
-                f"the exported graph takes no images {tuple(images.shape)}: sizes were baked in: {error}"
+                f"the exported graph takes no images {tuple(images.shape)}; expected (B, 3, H, W), both sides "
+                f"multiples of {self._multiple} pixels, and at least two of them in a file of torch.export: {error}"
             ) from error
         return {name: value.numpy() for name, value in zip(self.outputs, values, strict=True)}
 

@@ -3,9 +3,10 @@ import pytest
 import torch
 from torch import nn
 
+from aemm.cli import main
 from aemm.cli.export import ENDINGS
 from aemm.engine.folding import fold_norms
-from aemm.export import FORMATS, DeployedNetwork, ExportError, ExportOptions, export_model
+from aemm.export import FORMATS, DeployedNetwork, ExportError, ExportOptions, choose_flip, export_model
 from aemm.export.model import Exported
 from aemm.export.network import find_multiple
 from aemm.export.parity import Parity, check_sizes, difference
@@ -58,6 +59,20 @@ def test_the_command_knows_the_endings_of_all_formats():
     assert {name: form.ending for name, form in FORMATS.items()} == ENDINGS
 
 
+def test_a_model_without_augmentation_is_mirrored_where_that_is_asked_for():
+    cfg = small_config()
+    assert cfg.model.get("tta") is None
+    for flip, mirrored in ((None, False), (False, False), (True, True), (None, True)):
+        choose_flip(cfg, flip)
+        assert inferencer_of(cfg).model.tta.flip is mirrored
+
+
+def test_a_contract_of_one_look_is_not_mirrored(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["export", "a.py", "b.pth", "--contract", "openvino", "--flip"])
+    assert "--contract openvino looks at an image once" in capsys.readouterr().err
+
+
 def test_scales_beside_one_are_refused(tmp_path):
     cfg = small_config()
     cfg.test_dataloader.dataset.pipeline[0].scales = (2.0, 1.0)
@@ -100,6 +115,13 @@ def test_what_is_no_number_is_no_small_difference():
     assert difference(zeros, zeros + 0.5) == 0.5
     for wrong in (np.nan, np.inf):
         assert difference(zeros, np.array([[0, wrong]], np.float32)) == np.inf
+
+
+def test_parity_without_maps_says_so():
+    parity = Parity()
+    assert "no maps to compare; same" in parity.describe()
+    parity.maps = 0.25
+    assert "maps differ by at most 0.25; same" in parity.describe()
 
 
 def test_parity_without_anybody_and_with_other_classes_is_told():
