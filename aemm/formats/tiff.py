@@ -107,8 +107,8 @@ class TiffFile:
             ValueError: it is damaged, or cannot be shown as RGB.
         """
         pixels = self._by_pillow(page) if page.is_plain else self._by_opencv(page)
-        # both have turned the page by its orientation
-        turned = pixels.shape[:2] != page.size if swaps_sides(page.orientation) else page.orientation > 1
+        # both have turned the page by its orientation, unless its sides say that they have not
+        turned = not swaps_sides(page.orientation) or pixels.shape[:2] == page.size[::-1]
         return turn_back(pixels, page.orientation) if turned else pixels
 
     def _by_pillow(self, page: TiffPage) -> np.ndarray:

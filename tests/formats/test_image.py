@@ -191,16 +191,17 @@ def _corners(image):
 
 @pytest.mark.parametrize("orientation", TURNS)
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_every_orientation_is_applied_or_left(write, orientation, kind):
+@pytest.mark.parametrize("width", [48, 32])
+def test_every_orientation_is_applied_or_left(write, orientation, kind, width):
     exif = Image.Exif()
     exif[274] = orientation
     settings = dict(tiffinfo={274: orientation}) if kind == "TIFF" else dict(exif=exif.tobytes())
-    path = write(encoded(_quarters(), kind, **settings))
+    path = write(encoded(_quarters((32, width)), kind, **settings))
     shown = load_image(path)
-    assert shown.shape == ((48, 32, 3) if orientation >= 5 else (32, 48, 3))
+    assert shown.shape == ((width, 32, 3) if orientation >= 5 else (32, width, 3))
     assert _corners(shown) == TURNS[orientation]
     stored = load_image(path, exif="ignore")
-    assert stored.shape == (32, 48, 3)
+    assert stored.shape == (32, width, 3)
     assert _corners(stored) == [0, 1, 2, 3]
 
 
