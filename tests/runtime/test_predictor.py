@@ -312,3 +312,24 @@ def test_a_provider_may_be_named_alone(tmp_path):
 def test_a_model_of_single_people_is_needed_to_refine(engine):
     with pytest.raises(DeployedModelError, match="expected a single-person network to refine with, got task 'pose'"):
         Refiner(engine, "x.onnx", {})
+
+
+@pytest.mark.parametrize("runs", ["onnxruntime", "openvino"])
+def test_equal_scores_come_in_the_order_of_the_map_in_every_engine(engine, tmp_path, runs):
+    onnx = pytest.importorskip("onnx", reason='pip install "aemm[export]"')
+    pytest.importorskip(runs, reason='pip install "aemm[export,openvino]"')
+    helper, kinds = onnx.helper, onnx.TensorProto
+    nodes = [
+        helper.make_node("Reshape", ["image", "row"], ["flat"]),
+        helper.make_node("Cast", ["flat"], ["heat"], to=kinds.FLOAT),
+        helper.make_node("TopK", ["heat", "count"], ["scores", "cells"]),
+    ]
+    given = helper.make_tensor_value_info("image", kinds.UINT8, ["batch", 3, "height", "width"])
+    made = [helper.make_tensor_value_info(name, kind, None) for name, kind in (("scores", 1), ("cells", 7))]
+    fixed = [helper.make_tensor(name, kinds.INT64, [1], [value]) for name, value in (("row", -1), ("count", 40))]
+    graph = helper.make_graph(nodes, "peaks", [given], made, fixed)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    onnx.save(model, str(tmp_path / "peaks.onnx"))
+    pixels = np.random.default_rng(0).integers(0, 3, (1, 3, 32, 32), np.uint8)
+    found = open_engine(tmp_path / "peaks.onnx", runs).run(pixels)
+    np.testing.assert_array_equal(found["cells"], np.argsort(-pixels.ravel().astype(int), kind="stable")[:40])
