@@ -55,7 +55,7 @@ def describe_zoo(path: str | Path, engine: Engine) -> Description:
     if absent := [name for name in ("heatmaps", "embeddings") if name not in engine.outputs]:
         raise DeployedModelError(
             f"{path}: a network by contract 'openvino' has the outputs heatmaps and embeddings, but {absent} are not "
-            f"among {list(engine.outputs)}; name them so where it is converted, or leave the contract out"
+            f"among {list(engine.outputs)}; name them so where it is converted"
         )
     if engine.input_size is None:
         raise DeployedModelError(

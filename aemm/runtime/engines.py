@@ -251,7 +251,7 @@ def _refusal(path: str | Path, images: np.ndarray, description: Description | No
 
 
 def _keep_order(model: Any) -> None:
-    """Let equal scores come in the order of the map, as ONNX's TopK promises and OpenVINO's does where it is told to."""
+    """Let equal scores come in the order of the map, as ONNX's TopK promises, and OpenVINO's where it is told."""
     for node in model.get_ops():
         if node.get_type_name() == "TopK" and "stable" in node.get_attributes():
             node.set_attribute("stable", True)
