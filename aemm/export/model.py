@@ -18,13 +18,13 @@ from aemm.export.forms import FORMATS
 from aemm.export.network import DeployedNetwork, ExportError, find_multiple
 from aemm.export.parity import Parity, check_sizes, compare
 from aemm.export.quantize import quantize
+from aemm.export.web import network_of_page
 from aemm.export.writers import TorchEngine, graph_of
 from aemm.models.decoders import PoseDecoder
 from aemm.postprocess import SinglePersonRefiner
 from aemm.runtime import Engine, Predictor, open_engine
 from aemm.runtime.description import Contract, Description, Precision
 
-_PARTS = ((".xml", ".bin"), (".html", ".onnx"))  # endings of files of two parts
 _EXACT = 1e-3  # of the largest value: rounding of float32 stays far below, a baked size goes far beyond
 
 
@@ -77,7 +77,7 @@ class Exported:
         """The graph, ready to run."""
         if self.path.suffix in (".pt2", ".pt"):  # those of torch
             return TorchEngine(self.path, self.description)
-        return open_engine(self.path.with_suffix(".onnx") if self.path.suffix == ".html" else self.path)
+        return open_engine(network_of_page(self.path) if self.path.suffix == ".html" else self.path)
 
     def quantize(self, images: Sequence[np.ndarray]) -> Exported:
         """The same file with convolutions that compute in 8 bits; its refinement network stays as it is.
@@ -145,8 +145,8 @@ def _export_network(
                 "from the network's: sizes were baked in; choose another format"
             )
     except BaseException:
-        beside = [path.with_suffix(own) for ending, own in _PARTS if ending == path.suffix]
-        for file in (path, Path(f"{path}.json"), *beside):  # nobody is to use what was not compared
+        other = {".xml": path.with_suffix(".bin"), ".html": network_of_page(path)}.get(path.suffix, path)
+        for file in (path, Path(f"{path}.json"), other):  # nobody is to use what was not compared
             file.unlink(missing_ok=True)
         raise
     return exported

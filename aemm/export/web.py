@@ -33,7 +33,7 @@ def write_web(graph: Graph, description: Description, path: Path) -> None:
     """
     check_for_web(description)
     engine, wasm = _fetch_engine()
-    model = path.with_suffix(".onnx")
+    model = network_of_page(path)
     write_onnx(graph, description, model)
     halve_weights(model)
     parts = {
@@ -48,6 +48,11 @@ def write_web(graph: Graph, description: Description, path: Path) -> None:
     for name, part in parts.items():
         text = text.replace(f"@{name}@", part)
     path.write_text(text, encoding="utf-8")
+
+
+def network_of_page(path: Path) -> Path:
+    """The ONNX file beside a page, of a name that no export of its own has."""
+    return Path(f"{path}.onnx")
 
 
 def check_for_web(description: Description) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aemm.export import ExportError, ExportOptions, export_model
+from aemm.export import ExportError, ExportOptions, export_model, web
 from aemm.export.web import check_for_web
 from aemm.geometry import scaling
 from aemm.ops.peaks import read_peaks
@@ -127,6 +127,18 @@ def test_what_the_page_cannot_decode_is_refused(decoder, message):
     cfg.model.decoder.update(decoder)
     with pytest.raises(ExportError, match=f"the page cannot decode .*{message}"):
         check_for_web(NetworkEngine(cfg, inferencer_of(cfg).model).description)
+
+
+def test_a_page_leaves_other_exports_of_its_name_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(web, "_fetch_engine", lambda: (b"engine", b"wasm"))
+    monkeypatch.setattr(web, "write_onnx", lambda graph, description, path: path.write_bytes(b"network"))
+    monkeypatch.setattr(web, "halve_weights", lambda path: None)
+    (tmp_path / "pose.onnx").write_bytes(b"another export")
+    cfg = small_config()
+    web.write_web(None, NetworkEngine(cfg, inferencer_of(cfg).model).description, tmp_path / "pose.html")
+    assert (tmp_path / "pose.onnx").read_bytes() == b"another export"
+    assert (tmp_path / "pose.html.onnx").read_bytes() == b"network"
+    assert "bmV0d29yaw==" in (tmp_path / "pose.html").read_text()
 
 
 @pytest.mark.slow
