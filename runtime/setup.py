@@ -17,7 +17,7 @@ MODULES: dict[str, set[str] | None] = {
     "aemm.ops": {
         "__init__",
         *("assignment", "boxes", "cell_search", "fitting", "grouping", "image", "instance_masks", "openvino", "peaks"),
-        *("people", "pixel_grouping", "pixels", "refining", "run_lengths", "subpixel"),
+        *("people", "pixel_grouping", "pixels", "refining", "run_lengths", "subpixel", "suppression"),
     },
     "aemm.runtime": None,
     "aemm_runtime": None,

@@ -3,6 +3,7 @@
 from aemm.runtime.description import DeployedModelError, Description, read_description
 from aemm.runtime.engines import Engine, OnnxRuntimeEngine, OpenVinoEngine, open_engine
 from aemm.runtime.predictor import Predictor, with_rules
+from aemm.runtime.thinning import thin
 
 __all__ = [
     "DeployedModelError",
@@ -13,5 +14,6 @@ __all__ = [
     "Predictor",
     "open_engine",
     "read_description",
+    "thin",
     "with_rules",
 ]

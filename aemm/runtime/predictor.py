@@ -44,7 +44,8 @@ class _Shown:
 class Predictor:
     """An exported model, applied to images.
 
-    It gives what :class:`aemm.apis.Inferencer` gives with the config and checkpoint that were exported.
+    It gives what :class:`aemm.apis.Inferencer` gives with the config and checkpoint that were exported and
+    ``thinning=None``; :func:`aemm.runtime.thin` leaves out what it leaves out by default.
 
     Args:
         path: the onnx file, or the xml file of an IR.

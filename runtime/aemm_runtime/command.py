@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from aemm.records import to_plain
-from aemm.runtime import DeployedModelError, Predictor
+from aemm.runtime import DeployedModelError, Predictor, thin
 from aemm.runtime.pictures import find_pictures, read_picture
+from aemm.runtime.thinning import Twice
 
 DONE, FAULT, LEFT_OUT = 0, 1, 3
 
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         target = checked_target(args.json, [*map(str, pictures), args.model])
         settings = (args.engine, args.providers, args.threads, args.batch_size)
         predictor = Predictor(args.model, *settings, contract=args.contract)
-        found = predict(predictor, pictures)
+        found = predict(predictor, pictures, args.nms, args.min_score)
         beside = target.with_name(f"{target.name}.part")
         beside.write_text(json.dumps(found), encoding="utf-8")
         beside.replace(target)
@@ -68,7 +69,29 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--providers", nargs="+", help="of ONNX Runtime, or the device of OpenVINO")
     parser.add_argument("--threads", type=count, help="of the CPU")
     parser.add_argument("--batch-size", type=count, default=1, help="images of one size that are looked at together")
+    parser.add_argument(
+        "--nms",
+        choices=["hard", "soft", "off"],
+        default="hard",
+        help="of poses that lie on each other keep the best, lower the others' scores, or keep all; default hard",
+    )
+    parser.add_argument("--min-score", type=share, default=0.1, help="leave out instances below it; default 0.1")
     return parser
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1, as argparse reads it.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, got {text!r}")
+    return value
 
 
 def count(text: str) -> int:
@@ -103,12 +126,14 @@ def checked_target(path: str, sources: Sequence[str]) -> Path:
     return target
 
 
-def predict(predictor: Predictor, pictures: Sequence[Path]) -> dict[str, Any]:
+def predict(predictor: Predictor, pictures: Sequence[Path], nms: Twice, min_score: float) -> dict[str, Any]:
     """What is in image files, in the form of ``aemm predict --json``; those that cannot be read are left out.
 
     Args:
         predictor: of the exported model.
         pictures: the files.
+        nms: see :func:`aemm.runtime.thin`, as for the next.
+        min_score: see there.
     """
     names: list[str] = []
     left_out: list[dict[str, str]] = []
@@ -123,7 +148,8 @@ def predict(predictor: Predictor, pictures: Sequence[Path]) -> dict[str, Any]:
             names.append(str(path))
             yield image
 
-    rows = [to_plain(replace(found, image_id=names[int(found.image_id)])) for found in predictor(images())]
+    thinned = (thin(found, predictor.skeleton, nms, min_score) for found in predictor(images()))
+    rows = [to_plain(replace(found, image_id=names[int(found.image_id)])) for found in thinned]
     skeleton = None if predictor.skeleton is None else predictor.skeleton.to_dict()
     return {"skeleton": skeleton, "images": rows, "left_out": left_out, "complete": True}
 

@@ -36,7 +36,8 @@ def test_one_bad_file_is_left_out_and_the_others_are_predicted(command, tmp_path
         cv2.imwrite(str(folder / f"{n}.png"), image[..., ::-1])
     (folder / "1.jpg").write_bytes(b"<html>")
     place = tmp_path / "new" / "found.json"
-    assert command.main(["model.onnx", str(folder), "--json", str(place), "--batch-size", "2"]) == 3
+    words = ["model.onnx", str(folder), "--json", str(place), "--batch-size", "2", "--min-score", "0"]
+    assert command.main(words) == 3
     found = json.loads(place.read_text())
     assert [Path(row["image_id"]).name for row in found["images"]] == ["0.png", "1.png", "2.png"]
     assert [(row["height"], row["width"]) for row in found["images"]] == [image.shape[:2] for image in pictures()]
@@ -46,7 +47,7 @@ def test_one_bad_file_is_left_out_and_the_others_are_predicted(command, tmp_path
     assert np.shape(found["images"][0]["instances"][0]["keypoints"]) == (17, 3)
     assert len(found["skeleton"]["keypoints"]) == 17
     (folder / "1.jpg").unlink()
-    assert command.main(["model.onnx", str(folder), "--json", str(place), "--batch-size", "2"]) == 0
+    assert command.main(words) == 0
     assert json.loads(place.read_text())["images"] == found["images"]
 
 
@@ -61,7 +62,9 @@ def test_nothing_that_is_read_is_written_over(command, tmp_path, capsys):
     assert command.main(["model.onnx", str(tmp_path / "none"), "--json", "x.json"]) == 1
 
 
-@pytest.mark.parametrize("words", [["--batch-size", "0"], ["--threads", "two"], ["--engine", "x"]])
+@pytest.mark.parametrize(
+    "words", [["--batch-size", "0"], ["--threads", "two"], ["--engine", "x"], ["--min-score", "2"]]
+)
 def test_a_wrong_command_line_is_told_before_anything_is_read(command, words):
     with pytest.raises(SystemExit) as caught:
         command.main(["model.onnx", "photos", "--json", "x.json", *words])
