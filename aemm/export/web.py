@@ -61,19 +61,22 @@ def check_for_web(description: Description) -> None:
     Raises:
         ExportError: naming what it cannot do.
     """
+    if description.task != "pose" or "heatmaps" not in description.outputs:
+        raise ExportError(
+            f"the page decodes poses with their maps alone, got task {description.task!r} with the outputs "
+            f"{list(description.outputs)}; leave --no-maps and --contract out, set model.postprocessors=[] where a "
+            "network refines, or choose another format"
+        )
     rules: dict[str, Any] = description.rules
     lacking = []
-    if description.task != "pose" or "heatmaps" not in description.outputs:
-        lacking.append(f"task {description.task!r} with outputs {list(description.outputs)}, expected poses with maps")
-    else:
-        if "hessian" in (rules["subpixel"], rules["filled_subpixel"]) or rules["subpixel"] != rules["filled_subpixel"]:
-            lacking.append("subpixel='hessian', or another filled_subpixel than subpixel")
-        if rules["filled_border"] != "map":
-            lacking.append(f"filled_border={rules['filled_border']!r}")
-        if rules["grouping"]["equal_tags"] != "apart":
-            lacking.append(f"equal_tags={rules['grouping']['equal_tags']!r}")
-        if description.convention == "udp":
-            lacking.append("convention='udp'")
+    if "hessian" in (rules["subpixel"], rules["filled_subpixel"]) or rules["subpixel"] != rules["filled_subpixel"]:
+        lacking.append("subpixel='hessian', or another filled_subpixel than subpixel")
+    if rules["filled_border"] != "map":
+        lacking.append(f"filled_border={rules['filled_border']!r}")
+    if rules["grouping"]["equal_tags"] != "apart":
+        lacking.append(f"equal_tags={rules['grouping']['equal_tags']!r}")
+    if description.convention == "udp":
+        lacking.append("convention='udp'")
     if lacking:
         raise ExportError(
             f"the page cannot decode {'; '.join(lacking)}; change it by --cfg-options, such as "

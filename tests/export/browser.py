@@ -25,11 +25,10 @@ console.error = (...words) => faults.push(words.map(String).join(" "));
   const answer = { people: [], moved: [], faults };
   try {
     for (const url of @pictures@) {
-      const bitmap = await createImageBitmap(await (await fetch(url)).blob());
-      const paper = new OffscreenCanvas(bitmap.width, bitmap.height);
-      paper.getContext("2d").drawImage(bitmap, 0, 0);
+      const blob = await (await fetch(url)).blob();
       await ready;
-      answer.people.push(await show(paper.getContext("2d").getImageData(0, 0, bitmap.width, bitmap.height)));
+      await openFile(new File([blob], "picture.png"));
+      answer.people.push(shown.people);
     }
     const before = threshold.value;
     for (const value of @thresholds@) {
@@ -58,13 +57,13 @@ def chromium() -> str | None:
 def look_at(
     page: Path, pictures: list[np.ndarray], folder: Path, thresholds: tuple[float, ...] = (), patience: float = 240
 ) -> dict:
-    """What a page finds in RGB pictures, what went wrong there, and the last drawing as RGB pixels.
+    """What a page finds in files of RGB or RGBA pictures, what went wrong there, and the last drawing as RGB pixels.
 
     In the last picture the slider is moved to each of some tag thresholds, and back.
     """
     urls = []
     for picture in pictures:
-        _, data = cv2.imencode(".png", picture[..., ::-1])
+        _, data = cv2.imencode(".png", picture[..., [2, 1, 0, 3][: picture.shape[2]]])
         urls.append("data:image/png;base64," + base64.b64encode(data.tobytes()).decode())
     answer: dict = {}
     arrived = threading.Event()

@@ -3,7 +3,7 @@
 import json
 import shutil
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +91,16 @@ def test_the_pages_script_decides_among_equals_as_python_does(tmp_path, tie):
         np.testing.assert_allclose(keypoints[..., :2], expected.keypoints, atol=1e-3)
 
 
+@pytest.mark.parametrize("change", [dict(task="instance"), dict(outputs=("scores", "cells", "tags"))])
+def test_what_is_no_pose_with_maps_is_refused_with_a_way_on(change):
+    cfg = small_config()
+    description = NetworkEngine(cfg, inferencer_of(cfg).model).description
+    with pytest.raises(
+        ExportError, match=r"poses with their maps alone, got task .*; leave --no-maps and --contract out"
+    ):
+        check_for_web(replace(description, **change))
+
+
 @needs_node
 def test_the_page_shows_images_as_the_runtime_does(tmp_path):
     cfg = small_config()
@@ -153,12 +163,15 @@ def test_a_browser_finds_the_same_people(tmp_path):
     except ExportError as error:
         pytest.skip(str(error))
     images = [*pictures(), pictures()[0][:, ::-1], pictures()[1][::-1]]
+    large = pictures()[2].repeat(12, 0).repeat(12, 1)
+    clear = np.dstack([pictures()[0], np.where(np.arange(72) < 20, 0, 255) + np.zeros((28, 1), int)]).astype(np.uint8)
+    on_white = np.where(clear[..., 3:] > 0, clear[..., :3], 255).astype(np.uint8)
     predictor = exported.predictor()
     rule = predictor.description.rules["grouping"]["tag_threshold"]
     thresholds = (0.1 * rule, rule, 1.9 * rule)
-    answer = look_at(page, images, tmp_path, thresholds)
+    answer = look_at(page, [large, clear, *images], tmp_path, thresholds)
     assert not answer["faults"]
-    for image, people in zip(images, answer["people"], strict=True):
+    for image, people in zip([large, on_white, *images], answer["people"], strict=True):
         expected = predictor.predict(np.ascontiguousarray(image))
         assert len(people) == len(expected)
         found = np.array([person["keypoints"] for person in people]).reshape(-1, 17, 3)
