@@ -169,6 +169,7 @@ def test_top_peaks_can_be_exported_with_fixed_shapes():
         assert torch.equal(got, expected)
 
 
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 def test_a_trace_keeps_as_many_peaks_of_larger_maps_as_it_is_asked_for():
     def peaked(heatmaps, tags):
         peaks = top_peaks(Maps(heatmaps, tags), 40, 0.1, 1)
