@@ -14,11 +14,13 @@ class Served:
         ranges: whether it can send a part.
         tags: whether it tells versions apart.
         cut: bytes after which each answer of a list of requests breaks off; None sends all.
+        kind: what it says that it sends.
         asked: path and Range of every request.
     """
 
     def __init__(self, files):
         self.files, self.ranges, self.tags = files, True, True
+        self.kind = "application/octet-stream"
         self.cut, self.asked, self.agents, self.status = [], [], [], []
         self.address = ""
 
@@ -50,6 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         if served.tags:
             self.send_header("ETag", tag)
+        self.send_header("Content-Type", served.kind)
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         cut = served.cut.pop(0) if served.cut else None

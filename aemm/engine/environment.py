@@ -53,7 +53,10 @@ def _own() -> Rows:
     except FileNotFoundError as error:
         rows.append(("recipes", str(error)))
     chosen = "as AEMM_HOME says" if os.environ.get("AEMM_HOME") else "AEMM_HOME chooses another folder"
-    return [*rows, ("downloads", f"{cache_folder()} ({chosen})")]
+    try:
+        return [*rows, ("downloads", f"{cache_folder()} ({chosen})")]
+    except OSError as error:
+        return [*rows, ("downloads", str(error))]
 
 
 def _version(name: str) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -23,6 +24,7 @@ from aemm.formats.listing import list_rows
 _SHOWN = 8
 _ADDRESS = ("http://", "https://")
 _STORE = ("s3://", "petrel://")
+_DATE = re.compile(r"20\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])")
 _CUT_SHORT = "it was cut short while being written or copied: delete it, then use another or fetch it again"
 
 
@@ -113,18 +115,18 @@ def place_of(address: str) -> Path:
 
 def _download(address: str) -> str:
     """The file that an address was saved as, fetched unless it is there."""
+    from aemm.formats.downloads import fetch  # whose errors are those of this module
+
     target = place_of(address)
     if not target.is_file():
-        hashed = torch.hub.HASH_REGEX.search(target.name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            torch.hub.download_url_to_file(address, str(target), hashed and hashed[1], progress=False)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise CheckpointError(
-                f"checkpoint {address} cannot be downloaded ({error}); fetch it by other means, and give the path of "
-                f"the file or put it at {target}"
-            ) from error
+        fetch(address, target, _hash_in(target.name))
     return str(target)
+
+
+def _hash_in(name: str) -> str | None:
+    """The beginning of the file's SHA-256 that its name ends with, as torch and mmengine write it, if it does."""
+    found = re.search(r"-([a-f0-9]{8,64})\.", name)
+    return found[1] if found and not _DATE.fullmatch(found[1]) else None
 
 
 def _check_whole(source: Any, name: str) -> None:

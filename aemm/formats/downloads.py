@@ -7,8 +7,10 @@ import hashlib
 import http.client
 import os
 import re
+import string
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,10 +37,18 @@ _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 def cache_folder() -> Path:
-    """The folder of all that aemm downloads: ``AEMM_HOME``, or ``aemm`` in the user's cache."""
-    if home := os.environ.get("AEMM_HOME"):
-        return Path(home).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "aemm"
+    """The folder of all that aemm downloads: ``AEMM_HOME``, or ``aemm`` in the user's cache.
+
+    Raises:
+        OSError: nothing says where the user's files are.
+    """
+    home = os.environ.get("AEMM_HOME")
+    try:
+        return Path(home or os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / ("" if home else "aemm")
+    except RuntimeError as error:  # as for a number that is no user, in a container
+        raise OSError(
+            "this user has no home folder to keep downloads in; set AEMM_HOME to a folder for them"
+        ) from error
 
 
 def fetch(address: str, target: Path, sha256: str | None = None, report: Report | None = None) -> Path:
@@ -61,23 +71,48 @@ def fetch(address: str, target: Path, sha256: str | None = None, report: Report 
     if not address.startswith(("http://", "https://")):
         raise CheckpointError(f"{address} is no address to download from; expected http:// or https://")
     target.parent.mkdir(parents=True, exist_ok=True)
+    while not target.is_file():
+        if _fetch_alone(address, target, sha256, report):
+            return target
+    check_hash(target, sha256, f"delete it, and it is fetched from {address}")
+    return target
+
+
+def _fetch_alone(address: str, target: Path, sha256: str | None, report: Report | None) -> bool:
+    """Download a file; False where another process was at it, whose end was waited for."""
     part = target.with_name(f"{target.name}.part")
     with part.open("ab") as file, _alone(file):
-        if not target.is_file():
+        if not _is_at(file, part):
+            return False  # it became the file, or was deleted since its hash was wrong
+        if target.is_file():
+            part.unlink()  # that which was opened here, empty
+            return False
+        try:
             _download(address, file, target, report)
             file.flush()
-            os.fsync(file.fileno())
-            try:
-                check_hash(part, sha256, f"it was deleted. Was it damaged on the way? It came from {address}")
-            except CheckpointError:
+        except BaseException:
+            if not os.fstat(file.fileno()).st_size:  # nothing to go on behind
                 part.unlink()
-                raise
-            part.rename(target)
-        else:
-            part.unlink(missing_ok=True)  # that which was opened here, empty
-            check_hash(target, sha256, f"delete it, and it is fetched from {address}")
-        _tag_file(target).unlink(missing_ok=True)
-    return target
+                _tag_file(target).unlink(missing_ok=True)
+            raise
+        os.fsync(file.fileno())
+        try:
+            check_hash(part, sha256, f"it was deleted. Was it damaged on the way? It came from {address}")
+        except CheckpointError:
+            part.unlink()
+            raise
+        finally:
+            _tag_file(target).unlink(missing_ok=True)
+        part.rename(target)
+    return True
+
+
+def _is_at(file: BinaryIO, path: Path) -> bool:
+    """Whether an open file is still the one of this name; another process may have moved or deleted it."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def check_hash(path: Path, sha256: str | None, remedy: str) -> None:
@@ -133,7 +168,7 @@ def _download(address: str, file: BinaryIO, target: Path, report: Report | None)
         except urllib.error.HTTPError as error:
             if error.code < 500 or not left:
                 raise _unfetched(address, target, f"the server answers {error.code} {error.reason}", file) from error
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
             if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
                 raise OSError(error.errno, error.strerror, str(target)) from error
             if not left or not isinstance(error, _BROKEN):
@@ -165,8 +200,9 @@ def _append(address: str, file: BinaryIO, tag_file: Path, report: Report | None)
         if tag := tag_file.read_text(encoding="utf-8") if tag_file.is_file() else "":
             headers["If-Range"] = tag
     opener = urllib.request.build_opener()  # reads the proxies anew; the default one keeps those of its first use
+    written = urllib.parse.quote(address, safe=string.punctuation)  # spaces and letters beyond ASCII
     try:
-        answer = opener.open(urllib.request.Request(address, headers=headers), timeout=_TIMEOUT)
+        answer = opener.open(urllib.request.Request(written, headers=headers), timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code != 416:
             raise
@@ -175,6 +211,8 @@ def _append(address: str, file: BinaryIO, tag_file: Path, report: Report | None)
         file.truncate(0)
         raise _CutShortError(f"the server has no byte {there}") from error
     with answer:
+        if answer.headers.get_content_type() == "text/html":
+            raise urllib.error.URLError("the server sends a web page, such as one to log in, and no file")
         start, total = _extent(answer)
         if start > there:
             raise http.client.HTTPException("the server sends another part than it was asked for")

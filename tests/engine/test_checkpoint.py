@@ -69,12 +69,12 @@ def test_no_source_that_mmengine_knows_runs_code(tmp_path, monkeypatch, capsys, 
     torch.save(dict(state_dict=_Danger()), tmp_path / "evil.pth")
     content = (tmp_path / "evil.pth").read_bytes()
 
-    def fetch(address, target, hashed, progress):
-        with open(target, "wb") as file:
-            file.write(content)
+    def fetch(address, target, hashed):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
+    monkeypatch.setattr("aemm.formats.downloads.fetch", fetch)
     monkeypatch.setattr("aemm.formats.checkpoint.get_file_backend", lambda name: SimpleNamespace(get=lambda _: content))
     for zoo in ("torchvision", "open-mmlab", "openmmlab"):
         monkeypatch.setitem(checkpoint._ZOOS, zoo, lambda: {"resnet50": "https://host/resnet50.pth"})

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import os
 import random
@@ -18,6 +19,7 @@ from aemm.formats.checkpoint import (
     weights_of,
     write_checkpoint,
 )
+from tests.local_server import serving
 
 
 class Danger:
@@ -110,34 +112,35 @@ def test_an_archive_that_unpacks_to_more_than_it_is_is_refused(tmp_path):
 def test_what_is_downloaded_is_read_like_a_file(monkeypatch, tmp_path, capsys):
     monkeypatch.delenv("AEMM_HOME", raising=False)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    asked = []
-
-    def fetch(address, target, hashed, progress):
-        asked.append((address, hashed))
-        torch.save(dict(state_dict=Danger()) if "evil" in address else dict(a=torch.ones(1)), target)
-
-    monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
-    for _ in range(2):
-        assert read_checkpoint("https://host/folder/net-0123abcd.pth?x=1")["a"] == 1
-    assert asked == [("https://host/folder/net-0123abcd.pth?x=1", "0123abcd")]
-    with pytest.raises(CheckpointError, match=r"evil\.pth holds more than tensors"):
-        read_checkpoint("http://host/evil.pth")
-    assert "unpickled" not in capsys.readouterr().out
-
-    def fail(*_, **__):
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
-    with pytest.raises(CheckpointError, match=r"host/other\.pth cannot be downloaded \(no route to host\).*put it at"):
-        read_checkpoint("https://host/other.pth")
+    files = {}
+    for name, content in (("evil", dict(state_dict=Danger())), ("net", dict(a=torch.ones(1)))):
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        files[name] = buffer.getvalue()
+    hashed = f"net-{hashlib.sha256(files['net']).hexdigest()[:8]}.pth"
+    with serving({f"/{hashed}?x=1": files["net"], "/evil.pth": files["evil"]}) as server:
+        server.cut = [100]  # a connection that breaks half way leaves no half of a file
+        for _ in range(2):
+            assert read_checkpoint(f"{server.address}/{hashed}?x=1")["a"] == 1
+        assert len(server.asked) == 2
+        with pytest.raises(CheckpointError, match=r"evil\.pth holds more than tensors"):
+            read_checkpoint(f"{server.address}/evil.pth")
+        assert "unpickled" not in capsys.readouterr().out
+        server.files["/net-01234567.pth"] = files["net"]
+        with pytest.raises(CheckpointError, match="expected 01234567"):
+            read_checkpoint(f"{server.address}/net-01234567.pth")
+        for name in ("epoch-12.pth", "surface.pth", "net-face.pth", "net-20240131.pth"):  # no hashes
+            server.files[f"/{name}"] = files["net"]
+            assert read_checkpoint(f"{server.address}/{name}")["a"] == 1
+    with pytest.raises(CheckpointError, match=r"other\.pth cannot be downloaded \(.*refused.*put it at"):
+        read_checkpoint(f"{server.address}/other.pth")
 
 
 def test_weights_are_kept_and_looked_for_where_aemm_home_says(monkeypatch, tmp_path):
     monkeypatch.setenv("AEMM_HOME", str(tmp_path / "home"))
     (tmp_path / "home/checkpoints").mkdir(parents=True)
     torch.save(dict(a=torch.ones(1)), tmp_path / "home/checkpoints/net-0123abcd.pth")
-    monkeypatch.setattr(torch.hub, "download_url_to_file", None)  # nothing is fetched
-    assert read_checkpoint("https://host/net-0123abcd.pth")["a"] == 1
+    assert read_checkpoint("https://nowhere.invalid/net-0123abcd.pth")["a"] == 1
 
 
 def test_the_best_checkpoint_of_a_work_dir_is_found(tmp_path):

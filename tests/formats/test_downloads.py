@@ -90,7 +90,7 @@ def test_a_part_that_is_whole_is_taken_and_one_that_is_longer_is_not(server, tmp
 def test_a_wrong_hash_is_refused_and_nothing_is_kept(server, tmp_path):
     with pytest.raises(CheckpointError, match=rf"SHA-256 begins with {HASH}, expected 00000000; it was deleted"):
         fetch(f"{server.address}/net.pth", tmp_path / "net.pth", "00000000")
-    assert not (tmp_path / "net.pth").exists()
+    assert not list(tmp_path.iterdir())
     (tmp_path / "net.pth").write_bytes(b"put here by hand")
     with pytest.raises(CheckpointError, match=f"expected {HASH}; delete it"):
         fetch(f"{server.address}/net.pth", tmp_path / "net.pth", HASH)
@@ -108,8 +108,50 @@ def test_an_absent_file_is_told_at_once_and_a_server_that_is_busy_is_asked_again
     with pytest.raises(CheckpointError, match="the server answers 404"):
         fetch(f"{server.address}/other.pth", tmp_path / "net.pth")
     assert len(server.asked) == 1
+    assert not list(tmp_path.iterdir())
     server.status = [503]
     assert fetch(f"{server.address}/net.pth", tmp_path / "net.pth", HASH).read_bytes() == CONTENT
+
+
+def test_a_web_page_is_no_file(server, tmp_path):
+    server.kind = "text/html; charset=utf-8"
+    with pytest.raises(CheckpointError, match="sends a web page, such as one to log in, and no file"):
+        fetch(f"{server.address}/net.pth", tmp_path / "net.pth")
+    assert len(server.asked) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_address_may_hold_any_letters(server, tmp_path):
+    server.files["/gr%C3%B6%C3%9Fe%20a.pth"] = CONTENT
+    assert fetch(f"{server.address}/größe a.pth", tmp_path / "net.pth", HASH).read_bytes() == CONTENT
+    with pytest.raises(CheckpointError, match="cannot be downloaded"):
+        fetch("http://größe.invalid/net.pth", tmp_path / "other.pth")
+
+
+def test_what_is_there_is_taken_from_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "net.pth").write_bytes(CONTENT)
+    monkeypatch.setattr(downloads, "_fetch_alone", None)  # nothing is opened to write
+    assert fetch("http://nowhere.invalid/net.pth", tmp_path / "net.pth", HASH).read_bytes() == CONTENT
+
+
+def test_whoever_waited_for_a_download_that_was_refused_asks_anew(server, tmp_path, monkeypatch):
+    waiting, target = threading.Event(), tmp_path / "net.pth"
+    wait = downloads._alone
+
+    def told(file):
+        waiting.set()
+        return wait(file)
+
+    found, threads = [], []
+    with (tmp_path / "net.pth.part").open("ab") as other, wait(other):
+        monkeypatch.setattr(downloads, "_alone", told)
+        threads.append(threading.Thread(target=lambda: found.append(fetch(f"{server.address}/net.pth", target, HASH))))
+        threads[0].start()
+        assert waiting.wait(10)
+        (tmp_path / "net.pth.part").unlink()  # as a process does that finds another hash
+    threads[0].join()
+    assert found == [target]
+    assert [path.name for path in tmp_path.iterdir()] == ["net.pth"]
 
 
 def test_the_proxy_of_the_environment_is_used(server, tmp_path, monkeypatch):
@@ -146,3 +188,8 @@ def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
     monkeypatch.delenv("AEMM_HOME")
     monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
     assert str(cache_folder()) == "/cache/aemm"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda number: {}[number])  # no user has this number
+    with pytest.raises(OSError, match="no home folder to keep downloads in; set AEMM_HOME"):
+        cache_folder()
