@@ -9,9 +9,11 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 
+from aemm.datasets.base import SampleDataset
 from aemm.engine.config_check import ConfigError
 from aemm.engine.config_training import evaluator_metrics
 from aemm.evaluation.pairs import PairMetric
+from aemm.formats.coco_found import SoughtImage
 from aemm.formats.mpii_mat import MPII, read_submission
 from aemm.formats.results import read_results
 from aemm.records import DatasetInfo, Instances, Truth
@@ -52,7 +54,8 @@ def evaluate_results(cfg: Config, path: str) -> dict[str, float]:
 
     Args:
         cfg: a checked config; its test data and its evaluator are used, and no image is read that is not needed.
-        path: of the file that ``aemm test --dump`` wrote: ``.mat`` for a submission to MPII, else COCO's results.
+        path: of the file that ``aemm test --dump`` wrote: ``.mat`` for a submission to MPII, else COCO's results; or of
+            the COCO file that ``aemm predict --json NAME.coco.json`` wrote of the same images.
 
     Returns:
         By name; empty where the labels are withheld.
@@ -74,11 +77,23 @@ def evaluate_results(cfg: Config, path: str) -> dict[str, float]:
     if path.lower().endswith(".mat"):
         found = _of_submission(path, truths, dataset.metainfo.need_skeleton("a submission to MPII"))
     else:
-        found = read_results(path, [(truth.image_id, truth.image_size) for truth in truths], dataset.metainfo)
+        sizes = [(truth.image_id, truth.image_size) for truth in truths]
+        found = read_results(path, sizes, dataset.metainfo, _files_of(dataset, truths))
     for metric in metrics:
         for truth, image in zip(truths, found, strict=True):
             metric.add(truth, image)
     return figures_of(metrics, len(truths))
+
+
+def _files_of(dataset: Any, truths: Sequence[Truth]) -> list[SoughtImage] | None:
+    """The files of the images that are evaluated; None where these are no images of annotation files, but groups."""
+    file = dataset.annotation_file if isinstance(dataset, SampleDataset) else None
+    entries = {(one.source.path, one.image_id): one for one in (file.images if file else ())}
+    keys = [(truth.part, truth.image_id) for truth in truths]
+    if not all(key in entries for key in keys):
+        return None
+    found = [entries[key] for key in keys]
+    return [SoughtImage(one.image_id, one.size, one.source.folder.path, one.file_name) for one in found]
 
 
 def _of_submission(path: str, truths: Sequence[Truth], skeleton: Skeleton) -> list[Instances]:

@@ -81,22 +81,27 @@ def read_json(path: str, needed: Iterable[str], optional: Iterable[str] = ()) ->
     return data
 
 
-def read_rows(path: str) -> list[dict[str, Any]]:
-    """A json file that is a list of objects, whatever its name ends in.
+def read_rows(path: str, lists: Sequence[str]) -> list[dict[str, Any]] | dict[str, Any]:
+    """A json file of predictions, whatever its name ends in: a list of objects, or a file of images and annotations.
 
     Args:
         path: read through mmengine's file backends.
+        lists: keys that the latter holds, each a list of objects.
 
     Raises:
         FileNotFoundError: there is no such file.
         AnnotationError: it is another.
     """
     data = _parsed(path, "file of results", "")
-    if isinstance(data, dict):
-        keys = ", ".join(list(data)[:6]) or "nothing"
-        raise AnnotationError(path, [f"expected a json list of results, got an object that holds {keys}"])
+    if isinstance(data, dict) and all(key in data for key in lists):
+        if faults := [fault for key in lists for fault in _list_faults(data, key)]:
+            raise AnnotationError(path, faults)
+        return data
     if not isinstance(data, list):
-        raise AnnotationError(path, [f"expected a json list of results, got a {type(data).__name__}"])
+        keys = f"n object that holds {', '.join(list(data)[:6]) or 'nothing'}" if isinstance(data, dict) else ""
+        told = f"expected a json list of results, got a{keys or f' {type(data).__name__}'}"
+        remedy = "aemm test --dump NAME.json and aemm predict --json NAME.coco.json write what can be evaluated"
+        raise AnnotationError(path, [f"{told}; {remedy}"])
     strangers = [f"results[{n}]" for n, row in enumerate(data) if not isinstance(row, dict)]
     if strangers:
         raise AnnotationError(path, [f"every result must be an object, but {', '.join(strangers[:5])} are not"])

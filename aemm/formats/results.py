@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from aemm.formats.coco_found import LISTS, SoughtImage, results_of
 from aemm.formats.files import AnnotationError, read_rows
 from aemm.formats.segmentation import region_mask, segmentation_faults
 from aemm.formats.values import KnownIds, are_numbers, identifier, is_id, is_number, repeated, shown
@@ -15,15 +16,22 @@ from aemm.records import DatasetInfo, ImageId, Instances, Mask
 _NOWHERE = np.zeros(4)  # a box that nobody asks for: every result has a segmentation
 
 
-def read_results(path: str, sizes: Sequence[tuple[ImageId, tuple[int, int]]], info: DatasetInfo) -> list[Instances]:
+def read_results(
+    path: str,
+    sizes: Sequence[tuple[ImageId, tuple[int, int]]],
+    info: DatasetInfo,
+    files: Sequence[SoughtImage] | None = None,
+) -> list[Instances]:
     """What a json file of results says of the images of a data set; an image that it does not name has no instance.
 
     A keypoint with score 0 is absent, as :func:`aemm.formats.coco.write_results` writes it.
 
     Args:
-        path: of the file: a list of objects with image_id, category_id, score, and keypoints or segmentation.
+        path: of the file: a list of objects with image_id, category_id, score, and keypoints or segmentation; or a
+            COCO file of predictions, see :class:`aemm.formats.coco_found.FoundSet`.
         sizes: identifier and ``(height, width)`` of every image.
         info: of the data set; with a skeleton the results are keypoints, without one masks.
+        files: of the same images, by which a COCO file tells them; None where the data set has none.
 
     Returns:
         One entry for each image, in their order.
@@ -38,7 +46,12 @@ def read_results(path: str, sizes: Sequence[tuple[ImageId, tuple[int, int]]], in
             f"{len(twice)} image ids, such as {twice[0]!r}, stand for several images of the data set, whose results "
             f"cannot be told apart in {path}; evaluate one annotation file at a time"
         )
-    rows, known = read_rows(path), dict(sizes)
+    known, rows = dict(sizes), read_rows(path, LISTS)
+    if isinstance(rows, dict):
+        if files is None:
+            told = "it is a COCO file, whose images are told by their files, but the data set has no annotation file"
+            raise AnnotationError(path, [f"{told}; aemm test --dump NAME.json writes results of it"])
+        rows = results_of(path, rows, files, info)
     images = KnownIds("image_id", f"{len(known)} images of the data set", known)
     check = _Check(info, known)
     faults = []

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,8 +14,9 @@ from aemm.cli import main
 from aemm.engine import ConfigError, DumpHook, load_config
 from aemm.engine.evaluate import build_metrics, evaluate_results, figures_of
 from aemm.formats import AnnotationError
+from aemm.formats.coco_found import FoundSet
 from aemm.ops.masks import decode_masks, encode_masks
-from aemm.records import Instances
+from aemm.records import DatasetInfo, Instances
 from aemm.registry import DATASETS
 from tests.annotations import person, person_file, write
 from tests.pairs import batch_with
@@ -113,6 +115,86 @@ def test_files_are_scored_without_their_images(dataset, metric, tmp_path):
     for image in data["images"]:
         (tmp_path / image["file_name"]).write_bytes(b"no picture")
     _same(figures, evaluate_results(cfg, str(tmp_path / "found.json")))
+
+
+@pytest.fixture(params=["CocoPoseDataset", "CocoInstanceDataset"])
+def predicted(request, tmp_path):
+    """A config of annotated images, what predict found in them, and the figures of a test that found the same."""
+    data = person_file(6)
+    for entry in data["images"]:
+        entry["file_name"] = f"part {entry['id'] % 2}/{entry['id']}.png"
+    data["categories"][0]["id"] = 7
+    for row in data["annotations"]:
+        row["category_id"] = 7
+    write(tmp_path, data)
+    node = dict(type=request.param, ann_file="people.json", img_dir=".", data_root=str(tmp_path), test_mode=True)
+    metric = "CocoMetric" if request.param == "CocoPoseDataset" else "CocoInstanceMetric"
+    cfg = Config(dict(test_dataloader=dict(dataset=node), test_evaluator=dict(type=metric)))
+    dataset, rng = DATASETS.build(node), np.random.default_rng(0)
+    skeleton = dataset.metainfo.skeleton
+    found = FoundSet(DatasetInfo("predictions", skeleton, ("person",) if skeleton else ("class 0",), (1,)))
+    for index in reversed(range(len(dataset))):
+        truth = dataset.truth(index)
+        path = tmp_path / data["images"][index]["file_name"]
+        assert str(truth.image_id) == path.stem
+        found.add(replace(_near(truth, rng), image_id=str(path)))
+    rng = np.random.default_rng(0)
+    metrics = build_metrics(cfg.test_evaluator, dataset.metainfo)
+    for index in reversed(range(len(dataset))):
+        for one in metrics:
+            one.add(dataset.truth(index), _near(dataset.truth(index), rng))
+    return cfg, found.to_dict(), figures_of(metrics, len(dataset))
+
+
+def _evaluated(cfg, content, path):
+    path.write_text(json.dumps(content))
+    return evaluate_results(cfg, str(path))
+
+
+def test_a_coco_file_of_predictions_gives_the_figures_of_the_test(predicted, tmp_path, monkeypatch):
+    cfg, content, figures = predicted
+    assert max(figures.values()) > 0.1
+    assert _evaluated(cfg, content, tmp_path / "found.coco.json") == pytest.approx(figures, abs=1e-6)
+    monkeypatch.chdir(tmp_path / "part 0")  # where predict ran with other paths
+    for image in content["images"]:
+        image["file_name"] = image["file_name"].replace(f"{tmp_path}/", "../elsewhere/./")
+    assert _evaluated(cfg, content, tmp_path / "found.coco.json") == pytest.approx(figures, abs=1e-6)
+
+
+def _first(key, **changes):
+    def change(content):
+        content[key][0] |= changes
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_first("images", file_name="/photos/other.png"), r"'/photos/other.png' is no image of the data set"),
+        (_first("images", file_name=None), r"images\[0\]: expected id and file_name"),
+        (_first("images", height="40"), r"images\[0\]: height and width must be whole numbers"),
+        (_first("images", height=41), r"6\.png' is 50x41, but 50x40 in the data set"),
+        (lambda content: content["images"].pop(), r"images: 1 of the data set's are not in it, such as part 1/1\.png"),
+        (lambda content: content["images"].append(content["images"][0] | dict(id=9)), "predict each once"),
+        (lambda content: content["categories"].append(dict(id=2)), "categories: expected 1, .* got 2"),
+        (_first("annotations", image_id=99), r"annotations\[0\]: image_id 99 is not among the images"),
+        (_first("annotations", score=None), r"results\[0\]: score must be a finite number, got None"),
+        (_first("annotations", category_id=8), r"results\[0\]: category_id must be one of the data set's, 7, got 8"),
+        (lambda content: content.update(annotations=[1]), r"annotations: every entry must be an object"),
+    ],
+)
+def test_a_coco_file_of_other_images_is_refused(predicted, tmp_path, change, message):
+    cfg, content, _ = predicted
+    change(content)
+    with pytest.raises(AnnotationError, match=message):
+        _evaluated(cfg, content, tmp_path / "found.coco.json")
+
+
+def test_a_coco_file_needs_a_data_set_of_files(tmp_path):
+    content = dict(images=[], annotations=[], categories=[dict(id=1)])
+    with pytest.raises(AnnotationError, match=r"the data set has no annotation file; aemm test --dump"):
+        _evaluated(POSES, content, tmp_path / "found.coco.json")
 
 
 def _row(**changes):
