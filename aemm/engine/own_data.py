@@ -21,7 +21,6 @@ from aemm.formats.image_folder import ImageFolder
 from aemm.formats.keypoint_file import KeypointFile, read_keypoints
 from aemm.formats.listed import AnnotationSource
 from aemm.formats.own_set import (
-    beside,
     describe_skeleton,
     find_annotations,
     find_images,
@@ -29,7 +28,9 @@ from aemm.formats.own_set import (
     held_out_count,
     keypoint_category,
     read_own_set,
+    skeleton_beside,
     split_by_image,
+    validation_beside,
 )
 from aemm.skeletons import Skeleton, build_skeleton
 
@@ -120,7 +121,7 @@ def read_own_data(path: str, images: str | None = None, category: str | None = N
     data = read_own_set(file)
     folder = find_images(file, data, images)
     chosen = keypoint_category(data, file, category)
-    told, held_out = beside(file, "skeleton.json"), beside(file, "val.json", "valid.json")
+    told, held_out = skeleton_beside(file, data), validation_beside(file)
     with warnings.catch_warnings(record=True) as doubts:
         warnings.simplefilter("always")
         skeleton = build_skeleton(str(told) if told else describe_skeleton(chosen, str(chosen.get("name"))))

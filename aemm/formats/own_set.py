@@ -46,10 +46,33 @@ def find_annotations(path: str | Path) -> Path:
     return found[0]
 
 
-def beside(path: Path, *names: str) -> Path | None:
-    """The first of these files that lies beside a part of a set that was divided before: beside ``train.json``."""
-    there = (path.with_name(name) for name in names if path.name == "train.json")
-    return next((one for one in there if one.is_file()), None)
+def skeleton_beside(path: Path, data: Mapping[str, Any]) -> Path | None:
+    """The skeleton that lies beside a file: the one that convert-data noted in it, or that of ``train.json``.
+
+    Args:
+        path: of the file.
+        data: what it holds.
+    """
+    told = _noted(data, "skeleton_file")
+    names = [Path(told).name] if told else []
+    if path.name == "train.json":
+        names.append("skeleton.json")
+    return next((one for one in map(path.with_name, names) if one.is_file()), None)
+
+
+def validation_beside(path: Path) -> Path | None:
+    """The part that validates, of a set that was divided before: beside ``train.json``, or ``train_dog.json``."""
+    if not (path.name == "train.json" or path.name.startswith("train_")):
+        return None
+    names = (f"{part}{path.name.removeprefix('train')}" for part in ("val", "valid"))
+    return next((one for one in map(path.with_name, names) if one.is_file()), None)
+
+
+def _noted(data: Mapping[str, Any], key: str) -> str | None:
+    """A text that convert-data noted in a file."""
+    info = data.get("info")
+    told = info.get(key) if isinstance(info, dict) else None
+    return told if isinstance(told, str) and told else None
 
 
 def set_name(path: Path) -> str:
@@ -89,8 +112,8 @@ def find_images(path: Path, data: Mapping[str, Any], folder: str | None) -> Path
     if not names:
         raise AnnotationError(str(path), ["images: expected a file_name for each, there is none"])
     near = path.parent
-    told = data.get("info", {}).get("image_folder") if isinstance(data.get("info"), dict) else None
-    tried = [near / told] if isinstance(told, str) else []  # as convert-data notes it
+    told = _noted(data, "image_folder")
+    tried = [near / told] if told else []
     tried += [near, near / "images", near / path.stem, near.parent / "images", near.parent / path.stem, near.parent]
     counts = {place: len(names) - len(absent_names(str(place), names)) for place in tried}
     place = max(counts, key=lambda place: counts[place])  # the first of those that hold most of them

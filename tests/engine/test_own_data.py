@@ -208,6 +208,40 @@ def test_a_folder_that_was_converted_keeps_its_split_its_images_and_its_skeleton
     assert init(converted, "--out", converted, "--yes", "--overwrite") == ExitCode.FAULT
 
 
+def _labelme(folder, kinds):
+    """Two images for each kind of object, with two points whose sides no name tells."""
+    folder.mkdir()
+    for n, kind in enumerate(kinds * 2):
+        Image.fromarray(np.full((40, 60, 3), 90, np.uint8)).save(folder / f"{n}.png")
+        shapes = [dict(label=kind, shape_type="rectangle", group_id=1, points=[[5, 5], [50, 30]])]
+        for name, x in (("a", 10), ("b", 30)):
+            shapes.append(dict(label=name, shape_type="point", group_id=1, points=[[x, 20]]))
+        (folder / f"{n}.json").write_text(json.dumps(dict(imagePath=f"{n}.png", shapes=shapes)))
+    return folder
+
+
+@pytest.mark.parametrize("kinds", [["bird"], ["bird", "fish"]])
+def test_the_skeleton_of_any_converted_set_is_that_which_was_written_beside_it(tmp_path, kinds):
+    converted = tmp_path / "converted"
+    assert main(["convert-data", "labelme", str(_labelme(tmp_path / "labels", kinds)), "--out", str(converted)]) == 0
+    ending = "_bird" if len(kinds) > 1 else ""
+    told = json.loads((converted / f"skeleton{ending}.json").read_text())
+    told |= dict(sigmas=[0.03, 0.07], flip_index=[1, 0])  # as the documentation asks for
+    (converted / f"skeleton{ending}.json").write_text(json.dumps(told))
+    own = read_own_data(str(converted / f"annotations{ending}.json"))
+    assert (own.skeleton.sigmas, own.skeleton.flip_index) == ((0.03, 0.07), (1, 0))
+    (converted / f"skeleton{ending}.json").unlink()
+    assert read_own_data(str(converted / f"annotations{ending}.json")).skeleton.sigmas == (0.05, 0.05)
+
+
+def test_parts_of_a_kind_belong_together(birds, tmp_path):
+    path = birds()
+    for part in ("train_bird", "val_bird"):
+        (tmp_path / f"{part}.json").write_bytes(path.read_bytes())
+    assert read_own_data(str(tmp_path / "train_bird.json")).held_out == tmp_path / "val_bird.json"
+    assert read_own_data(str(tmp_path / "val_bird.json")).held_out is None
+
+
 def test_a_folder_must_hold_one_file(birds, tmp_path):
     path = birds()
     assert read_own_data(str(tmp_path)).path == path

@@ -84,7 +84,8 @@ def write_labelled(found: LabelledSet, folder: str) -> list[Written]:
             data = _describe(found, name, kind, images, img_dir)
             if not data["annotations"]:
                 continue
-            data["info"] = {"image_folder": Path(os.path.relpath(img_dir, folder)).as_posix()}
+            image_folder = Path(os.path.relpath(img_dir, folder)).as_posix()
+            data["info"] = {"image_folder": image_folder, "skeleton_file": os.path.basename(skeleton_file)}
             ann_file = str(Path(folder) / f"{split}{ending}.json")
             write_json(ann_file, data)
             written.append(
