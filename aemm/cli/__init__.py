@@ -89,7 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"aemm {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, help="aemm COMMAND --help tells more")
     for name, module in COMMANDS.items():
-        summary = (module.__doc__ or "").strip().rstrip(".")
+        summary = (module.__doc__ or name).strip().rstrip(".")  # python -OO keeps no docstrings
         _describe(commands.add_parser(name, help=summary[0].lower() + summary[1:]), module)
     return parser
 

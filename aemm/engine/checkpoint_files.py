@@ -94,7 +94,7 @@ def name_last(work_dir: str, path: str) -> None:
     """Write down which checkpoint is the newest, for a resume and for mmengine."""
     target = Path(work_dir) / LAST
     part = part_of(target)
-    part.write_text(path)
+    part.write_text(path, encoding="utf-8", errors="surrogateescape")
     settle(part, target)
 
 
@@ -103,4 +103,4 @@ def named_last(work_dir: str) -> str | None:
     noted = Path(work_dir) / LAST
     if not noted.is_file():
         return None
-    return os.path.basename(noted.read_text(errors="replace").strip()) or None
+    return os.path.basename(noted.read_text(encoding="utf-8", errors="surrogateescape").strip()) or None

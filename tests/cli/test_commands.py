@@ -47,6 +47,12 @@ def test_help_imports_nothing_slow(words):
     assert not SLOW & set(loaded)
 
 
+def test_help_comes_without_docstrings(tmp_path):
+    told = python("-OO", "-m", "aemm", "--help")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert re.search(r"check-data +check-data", told.stdout)
+
+
 def test_what_predicts_imports_nothing_that_it_never_uses():
     load = "aemm.engine.load_config('pose_hourglass_tiny_128', trains=False)"
     loaded = set(python("-c", f"import sys, aemm.apis; {load}; print(*sys.modules)").stdout.split())
