@@ -30,28 +30,30 @@ def renamer(rules: Sequence[Rule]) -> Rename:
     return rename
 
 
-def convert_state(state: Mapping[str, Tensor], rename: Rename, model: nn.Module) -> dict[str, Tensor]:
+def convert_state(state: Mapping[str, Tensor], rename: Rename, model: nn.Module, name: str = "") -> dict[str, Tensor]:
     """The entries of ``state`` under aemm's names, checked against the model that is to load them.
 
     Args:
         state: entries of a foreign checkpoint.
         rename: from :func:`renamer`.
         model: the model as built from its config.
+        name: of the file, for the message.
 
     Raises:
         CheckpointError: listing every entry that has no place in the model, has another shape, or is missing.
     """
     placed: dict[str, Tensor] = {}
-    for name, value in state.items():
-        new = rename(name)
+    of = f" {name}" if name else ""
+    for key, value in state.items():
+        new = rename(key)
         if new in placed:
-            raise CheckpointError(f"two entries of the checkpoint become {new}; {name} is the second")
+            raise CheckpointError(f"two entries of the checkpoint{of} become {new}; {key} is the second")
         placed[new] = value
     if faults := model_faults(model, placed):
         listed = "".join(f"\n  - {fault}" for fault in faults)
         raise CheckpointError(
-            f"the checkpoint does not fit the model ({len(faults)} faults):{listed}\nIs it of this layout, and does "
-            "the config describe the network it was trained with?"
+            f"the checkpoint{of} does not fit the model ({len(faults)} faults):{listed}\n"
+            "Is it of this layout, and does the config describe the network it was trained with?"
         )
     return placed
 
@@ -73,7 +75,7 @@ def convert_file(source: str, config: str, target: str, layout: str) -> int:
     """
     model = build_model(config)
     checkpoint = read_checkpoint(source)
-    state = convert_state(weights_of(checkpoint, source), LAYOUTS[layout], model)
+    state = convert_state(weights_of(checkpoint, source), LAYOUTS[layout], model, source)
     write_checkpoint({"state_dict": state, "meta": {"layout": layout}}, target)
     return len(state)
 

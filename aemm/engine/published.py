@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from aemm.engine.convert import convert_file
+from aemm.engine.outputs import check_folder
 from aemm.formats.checkpoint import CheckpointError
-from aemm.formats.downloads import Report, cache_folder, check_hash, fetch
+from aemm.formats.downloads import Report, alone, cache_folder, check_hash, fetch
 from aemm.formats.recipes import Published, Recipe, find_recipe, recipe_path, recipes
 
 PUBLISHED = "published"
 """The word that stands, where a checkpoint is named, for the published weights of the recipe."""
+
+_CHOSEN_BY = "folder by AEMM_HOME"
 
 
 def published_weights(name: str, report: Report | None = None, file: str | Path | None = None) -> Path:
@@ -24,6 +27,7 @@ def published_weights(name: str, report: Report | None = None, file: str | Path 
     Raises:
         FileNotFoundError: no recipe has this name, or the file is not there.
         CheckpointError: nobody published weights for it, or they cannot be had, are others, or do not fit.
+        PermissionError: they cannot be kept.
     """
     recipe = find_recipe(name)
     published = _published(recipe)
@@ -42,9 +46,14 @@ def published_weights(name: str, report: Report | None = None, file: str | Path 
         )
     else:
         kept = cache_folder() / "checkpoints" / published.address.rpartition("/")[2]
+        check_folder(target.parent, _CHOSEN_BY)  # before much is downloaded
+        if not kept.is_file():
+            check_folder(kept.parent, _CHOSEN_BY)
         source = fetch(published.address, kept, published.sha256, report)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    convert_file(str(source), str(recipe.path), str(target), published.layout)
+    check_folder(target.parent, _CHOSEN_BY)
+    with source.open("rb") as waited_for, alone(waited_for):
+        if file is not None or not target.is_file():  # or else another process has just converted it
+            convert_file(str(source), str(recipe.path), str(target), published.layout)
     return target
 
 

@@ -13,7 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -81,7 +81,7 @@ def fetch(address: str, target: Path, sha256: str | None = None, report: Report 
 def _fetch_alone(address: str, target: Path, sha256: str | None, report: Report | None) -> bool:
     """Download a file; False where another process was at it, whose end was waited for."""
     part = target.with_name(f"{target.name}.part")
-    with part.open("ab") as file, _alone(file):
+    with part.open("ab") as file, alone(file):
         if not _is_at(file, part):
             return False  # it became the file, or was deleted since its hash was wrong
         if target.is_file():
@@ -146,12 +146,17 @@ def _digest(file: BinaryIO) -> str:
 
 
 @contextmanager
-def _alone(file: BinaryIO) -> Iterator[None]:
-    """Wait until no other process has the file; systems that cannot tell go on at once."""
+def alone(file: BinaryIO) -> Iterator[None]:
+    """Wait until no other process is in here with the same file; where the system cannot tell, go on at once.
+
+    Args:
+        file: open; where it is closed, others may go on.
+    """
     if sys.platform != "win32":
         import fcntl
 
-        fcntl.flock(file, fcntl.LOCK_EX)
+        with suppress(OSError):  # some network disks know no locks
+            fcntl.flock(file, fcntl.LOCK_EX)
     yield
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import pickle
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,31 @@ def test_every_layout_is_fetched_converted_and_kept(offered, server, layout):
     assert recipe.published.sha256 in first.name
 
 
+def test_several_processes_convert_a_file_once(offered, monkeypatch):
+    recipe, done, converted = offered("mmpose"), [], []
+    convert = published.convert_file
+
+    def told(*words):
+        converted.append(words)
+        return convert(*words)
+
+    monkeypatch.setattr(published, "convert_file", told)
+    threads = [threading.Thread(target=lambda: done.append(published_weights(recipe.name))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(done), len(set(done)), len(converted)) == (3, 1, 1)
+
+
+def test_a_cache_that_cannot_be_written_is_told_before_the_download(offered, server, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("AEMM_HOME", str(tmp_path / "file"))
+    with pytest.raises(PermissionError, match=r"is not below a folder.*choose another folder by AEMM_HOME"):
+        published_weights(offered("mmpose").name)
+    assert not server.asked
+
+
 def test_an_inferencer_of_a_name_fetches_and_predicts(offered, server):
     recipe = offered("mmpose")
     image = np.zeros((64, 64, 3), np.uint8)
@@ -130,7 +156,7 @@ def test_weights_of_another_network_are_refused(offered, server):
     offered("higherhrnet")
     content = server.files["/higherhrnet_w32_coco_512.pth"]
     recipe = offered("mmpose", content=content)
-    with pytest.raises(CheckpointError, match="does not fit the model"):
+    with pytest.raises(CheckpointError, match=r"w32_coco_512\.pth does not fit the model"):
         published_weights(recipe.name)
     assert not published.converted_file(recipe).exists()
 

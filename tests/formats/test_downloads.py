@@ -136,7 +136,7 @@ def test_what_is_there_is_taken_from_a_folder_that_cannot_be_written(tmp_path, m
 
 def test_whoever_waited_for_a_download_that_was_refused_asks_anew(server, tmp_path, monkeypatch):
     waiting, target = threading.Event(), tmp_path / "net.pth"
-    wait = downloads._alone
+    wait = downloads.alone
 
     def told(file):
         waiting.set()
@@ -144,7 +144,7 @@ def test_whoever_waited_for_a_download_that_was_refused_asks_anew(server, tmp_pa
 
     found, threads = [], []
     with (tmp_path / "net.pth.part").open("ab") as other, wait(other):
-        monkeypatch.setattr(downloads, "_alone", told)
+        monkeypatch.setattr(downloads, "alone", told)
         threads.append(threading.Thread(target=lambda: found.append(fetch(f"{server.address}/net.pth", target, HASH))))
         threads[0].start()
         assert waiting.wait(10)
