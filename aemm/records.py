@@ -51,6 +51,8 @@ class Record:
 
 def check_shape(name: str, value: Any, shape: Sequence[int | None], hint: str = "") -> None:
     """Raise ``ValueError`` unless ``value`` has ``shape``; None stands for any length."""
+    if not hasattr(value, "shape"):
+        raise ValueError(f"{name} must be an array, got a {type(value).__name__}{'; ' + hint if hint else ''}")
     got, shape = tuple(value.shape), tuple(shape)
     if got == shape:
         return

@@ -21,6 +21,7 @@ from aemm.apis.inputs import Input, Shot, find_sources
 from aemm.apis.outputs import PictureKind, Pictures
 from aemm.apis.pipeline import Behind, Pipeline, gather_alike, put_in_order
 from aemm.datasets import collate
+from aemm.datasets.base import transformed
 from aemm.engine import (
     UNTHINNED,
     Speed,
@@ -219,9 +220,7 @@ class Inferencer:
 
     def _prepare(self, image: np.ndarray, image_id: ImageId) -> Sample:
         sample = Sample(image, image_id, image.shape[:2], original=image, skeleton=self.skeleton)
-        for step in self.pipeline:
-            sample = step(sample)
-        return sample
+        return transformed(sample, self.pipeline)
 
     def predict(self, image: np.ndarray, image_id: ImageId = 0) -> Instances:
         """The instances of one image ``(H, W, 3) uint8`` RGB, in its pixels."""

@@ -49,6 +49,20 @@ class SeededSampler(DefaultSampler):
             yield SampleKey(index, self.epoch, self.seed)
 
 
+def transformed(sample: Sample, pipeline: Sequence[Callable]) -> Sample:
+    """A sample after all steps of a pipeline.
+
+    Raises:
+        ValueError: one of them returns something else.
+    """
+    for step in pipeline:
+        sample = step(sample)
+        if not isinstance(sample, Sample):
+            name = getattr(step, "__name__", type(step).__name__)
+            raise ValueError(f"transform {name} must return a Sample, got {type(sample).__name__}")
+    return sample
+
+
 class SampleDataset(Dataset, ABC):
     """Base of the data sets: a subclass says how many samples there are and loads one.
 
@@ -129,10 +143,7 @@ class SampleDataset(Dataset, ABC):
         if not 0 <= key.sample < len(self):
             raise IndexError(f"index {key.sample} is outside the {len(self)} samples of {type(self).__name__}")
         rng = np.random.default_rng([key.seed, key.epoch, key.sample])
-        sample = replace(self._keep(key.sample), rng=rng)  # what is kept stays as it is
-        for step in self.pipeline:
-            sample = step(sample)
-        return sample
+        return transformed(replace(self._keep(key.sample), rng=rng), self.pipeline)  # what is kept stays as it is
 
     def _keep(self, index: int) -> Sample:
         if self._kept is None:
@@ -141,11 +152,22 @@ class SampleDataset(Dataset, ABC):
             self._kept[index] = self._load(index)
         return self._kept[index]
 
+    def _check_loaded(self, sample: Any) -> None:
+        """Raise ``ValueError`` where a subclass loads something that would be trained on all the same."""
+        who = f"{type(self).__name__}.load"
+        if not isinstance(sample, Sample):
+            raise ValueError(f"{who} must return a Sample, got {type(sample).__name__}")
+        if sample.image.dtype != np.uint8:
+            raise ValueError(f"{who}: image {sample.image_id} must be uint8, 0 to 255, got {sample.image.dtype}")
+        if sample.keypoints is not None and not np.isfinite(sample.keypoints[np.asarray(sample.visible) > 0]).all():
+            raise ValueError(f"{who}: image {sample.image_id} has keypoints that are NaN or infinite; set visible to 0")
+
     def _load(self, index: int) -> Sample:
         reasons: list[str] = []
         while len(reasons) < len(self):
             try:
                 sample = self.load((index + len(reasons)) % len(self))
+                self._check_loaded(sample)
                 return replace(sample, passed_over=tuple(reasons)) if reasons else sample
             except UnreadableImageError as error:
                 if self.test_mode:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import ClassVar
 
+import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from aemm.ops.collector import collector_off
-from aemm.records import DatasetInfo, Instances, Truth
+from aemm.records import DatasetInfo, ImageId, Instances, Truth
 from aemm.structures import Batch
 
 Pair = tuple[Truth, Instances]
@@ -124,7 +125,7 @@ class PairMetric(BaseMetric):
 
         Where the labels are withheld there is nothing to report, and the log says so.
         """
-        pairs = list({(truth.part, truth.image_id): (truth, found) for truth, found in results}.values())
+        pairs = list(_told_apart(results).values())
         withheld = sum(truth.withheld for truth, _ in pairs)
         if withheld == len(pairs):
             MMLogger.get_current_instance().warning(
@@ -137,10 +138,44 @@ class PairMetric(BaseMetric):
         parts: dict[str, list[Pair]] = {}
         for truth, found in pairs:
             parts.setdefault(truth.part, []).append((truth, found))
-        figures = self.measure(pairs)
+        figures = self._measured(pairs)
         if len(parts) > 1:
             names = short_names(list(parts))
             for part, own in parts.items():
                 MMLogger.get_current_instance().info(f"of these, {len(own)} images of {names[part]}:")
-                figures |= {f"{names[part]}/{name}": value for name, value in self.measure(own).items()}
+                figures |= {f"{names[part]}/{name}": value for name, value in self._measured(own).items()}
         return figures
+
+    def _measured(self, pairs: Sequence[Pair]) -> dict[str, float]:
+        """What ``measure`` returns, which is figures by name."""
+        figures = self.measure(pairs)
+        named = isinstance(figures, dict)
+        if not named or not all(isinstance(value, int | float | np.number) for value in figures.values()):
+            wanted = "numbers by name, such as {'error': 0.5}"
+            raise ValueError(f"{type(self).__name__}.measure must return {wanted}, got {figures!r:.80}")
+        return figures
+
+
+def _told_apart(results: Sequence[Pair]) -> dict[tuple[str, ImageId], Pair]:
+    """Pairs by file and identifier of the image; one that several processes have seen is there once.
+
+    Raises:
+        ValueError: different images go by one identifier, so that only one of them would count.
+    """
+    pairs: dict[tuple[str, ImageId], Pair] = {}
+    for truth, found in results:
+        key = (truth.part, truth.image_id)
+        if key in pairs and not _same(pairs[key][0], truth):
+            raise ValueError(
+                f"several images go by the identifier {truth.image_id!r}; image_id must tell the images of a data set "
+                "apart, or only one of them is measured"
+            )
+        pairs[key] = truth, found
+    return pairs
+
+
+def _same(one: Truth, other: Truth) -> bool:
+    """Whether two truths of one identifier are of one image, as far as size and keypoints tell."""
+    if one.image_size != other.image_size or len(one) != len(other):
+        return False
+    return one.keypoints is None or other.keypoints is None or np.array_equal(one.keypoints, other.keypoints)

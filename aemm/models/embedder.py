@@ -116,13 +116,17 @@ class Embedder(BaseModel):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Scalars by name, as the head gives them, from maps in float32 and without autocast."""
-        stages = self.head(self.backbone(batch.images[0]))
+        stages = self.head(self._features(batch.images[0]))
         with torch.autocast(batch.images[0].device.type, enabled=False):
             return self.head.loss([maps.float() for maps in stages], batch.targets)
 
     def predict(self, batch: Batch) -> list[Instances]:
         """What is in each image, corrected by the postprocessors."""
-        return self.postprocess(self.tta.predict(self.network, self.decoder, batch), batch.originals)
+        found = self.tta.predict(self.network, self.decoder, batch)
+        if len(found) != len(batch.image_ids):
+            told = f"for {len(batch.image_ids)} images, got {len(found)}"
+            raise ValueError(f"{type(self.decoder).__name__} must return an Instances for each image, {told}")
+        return self.postprocess(found, batch.originals)
 
     def maps(self, batch: Batch) -> Maps:
         """The maps that are decoded, for pictures, analyses and exports; see :class:`aemm.interfaces.Augmentation`."""
@@ -130,7 +134,24 @@ class Embedder(BaseModel):
 
     def network(self, image: Tensor) -> Maps:
         """What the head predicts for images ``(B, 3, H, W)``, in float32."""
-        return self.head.predict(self.head(self.backbone(image))).float()
+        return self.head.predict(self.head(self._features(image))).float()
+
+    def _features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """The backbone's feature maps, which are as it says.
+
+        Raises:
+            ValueError: they are others.
+        """
+        feats = self.backbone(image)
+        many = isinstance(feats, tuple | list)
+        channels = [feat.shape[1] for feat in feats] if many else []
+        if channels != list(self.backbone.channels):
+            got = f"feature maps of {channels}" if many else f"a {type(feats).__name__}"
+            raise ValueError(
+                f"{type(self.backbone).__name__} must return a tuple of feature maps of {list(self.backbone.channels)} "
+                f"channels, as its attribute channels says, got {got}"
+            )
+        return feats
 
     def reset(self) -> None:
         """Let the postprocessors forget the images they have seen, as before another video."""
@@ -157,4 +178,6 @@ class Embedder(BaseModel):
         images = originals or nothing
         for step in self.postprocessors:
             found = [step(instances, image) for instances, image in zip(found, images, strict=True)]
+            if strangers := [one for one in found if not isinstance(one, Instances)]:
+                raise ValueError(f"{type(step).__name__} must return Instances, got {type(strangers[0]).__name__}")
         return found

@@ -73,29 +73,53 @@ def stage_losses(
         Every term that a loss gave, such as ``loss_heatmap``, ``loss_pull`` and ``loss_push``.
 
     Raises:
-        ValueError: a stage meets no target of its size, or has tags where the target has none; or a loss gives
-            no terms by name.
+        ValueError: a stage meets no target of its size or number of heatmaps, or has tags where the target has none; or
+            a loss gives no terms by name, none that is minimised, or one that is no scalar of the network.
     """
     parts: dict[str, list[Tensor]] = {}
     for maps, has_heatmaps in zip(stages, train_heatmaps, strict=True):
         target = target_of(maps, targets)
-        terms = _terms(heatmap_loss, maps.heatmaps, target.need_heatmaps(), target.weight) if has_heatmaps else []
+        terms = _heatmap_terms(heatmap_loss, maps, target) if has_heatmaps else []
         if maps.tags is not None and grouping_loss is not None:
             terms += _terms(grouping_loss, maps.tags, need_tag_index(maps, target))
         for name, value in terms:
             parts.setdefault(name, []).append(value)
     share = 1 / len(stages) if combine == "mean" else 1.0
-    return {name: torch.stack(values).sum() * share for name, values in parts.items()}
+    return {name: torch.stack([value.reshape(()) for value in values]).sum() * share for name, values in parts.items()}
 
 
-def _terms(loss: nn.Module, *arguments: Tensor) -> list[tuple[str, Tensor]]:
+def _heatmap_terms(loss: nn.Module, maps: Maps, target: Targets) -> list[tuple[str, Tensor]]:
+    heatmaps = target.need_heatmaps()
+    if maps.heatmaps.shape != heatmaps.shape:  # a single one would be compared with all
+        raise ValueError(
+            f"a stage predicts heatmaps (B, C, h, w) of {tuple(maps.heatmaps.shape)}, but the targets are of "
+            f"{tuple(heatmaps.shape)}; does the head make as many as num_heatmaps tells it?"
+        )
+    return _terms(loss, maps.heatmaps, heatmaps, target.weight)
+
+
+def _terms(loss: nn.Module, maps: Tensor, *targets: Tensor) -> list[tuple[str, Tensor]]:
     """Name and value of every term of a loss."""
-    terms = loss(*arguments)
+    terms, name = loss(maps, *targets), type(loss).__name__
     if not isinstance(terms, dict):
         raise ValueError(
-            f"{type(loss).__name__} must return its terms by name, such as {{'loss_heatmap': value}}, "
-            f"got {type(terms).__name__}"
+            f"{name} must return its terms by name, such as {{'loss_heatmap': value}}, got {type(terms).__name__}"
         )
+    if not any("loss" in key for key in terms):
+        raise ValueError(
+            f"{name} returns {', '.join(terms) or 'no terms'}, of which nothing is minimised; the name of a term that "
+            "is to be has 'loss' in it"
+        )
+    learns = maps.requires_grad and torch.is_grad_enabled()
+    for key, value in terms.items():
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            got = f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(f"{name}: {key} must be a tensor of one number, got {got}")
+        if "loss" in key and learns and not value.requires_grad:
+            raise ValueError(
+                f"{name}: {key} does not depend on the network, so that nothing is learnt from it; was it detached, or "
+                "made from plain numbers? One that is zero is maps.sum() * 0"
+            )
     return list(terms.items())
 
 
