@@ -8,6 +8,8 @@ alone; everything else is a fault of our own, whose traceback is printed with th
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import re
 import select
@@ -69,6 +71,7 @@ def run(work: Callable[[], int]) -> int:
         The exit code. A ``SystemExit`` of the work passes.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    _print_any_text()
     try:
         with _terminable():
             code = work()
@@ -82,6 +85,23 @@ def run(work: Callable[[], int]) -> int:
         _tell(error)
         return ExitCode.FAULT
     return code
+
+
+def _print_any_text() -> None:
+    """Let stdout take names that its encoding lacks, which then show as escapes; bytes that are no text stay bytes."""
+    codecs.register_error("aemm.escaped", _escaped)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors in ("strict", "surrogateescape"):
+        sys.stdout.reconfigure(errors="aemm.escaped")
+
+
+def _escaped(error: UnicodeError) -> tuple[bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    found = b""
+    for letter in error.object[error.start : error.end]:
+        stands_for_byte = 0xDC80 <= ord(letter) <= 0xDCFF
+        found += letter.encode("ascii", "surrogateescape" if stands_for_byte else "backslashreplace")
+    return found, error.end
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def write_page(path: str | Path, sections: Iterable[Section]) -> None:
         OSError: it cannot be written there.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(page_of(sections), encoding="utf-8")
+    Path(path).write_text(page_of(sections), encoding="utf-8", errors="backslashreplace")  # of names that are no text
 
 
 def _section(section: Section) -> str:

@@ -11,7 +11,7 @@ from aemm.apis.data_check import DataCheck
 from aemm.apis.data_page import describe_tally, draw_example, sections_of
 from aemm.formats.files import write_json
 from aemm.skeletons import SKELETONS
-from aemm.visualization.page import Section, page_of
+from aemm.visualization.page import Section, page_of, write_page
 from tests.annotations import NAMES, nobody, person, person_file, write
 
 
@@ -215,3 +215,8 @@ def test_a_category_that_stands_there_twice_is_shown_by_its_annotations(tmp_path
     (report,) = checked(dict(train_dataloader=dict(dataset=node)))
     assert [len(warned.examples) for warned in report.warned] == [2, 2]
     assert [len(warned.text) > 20 for warned in report.warned] == [True, True]
+
+
+def test_a_page_takes_names_that_are_no_text(tmp_path):
+    write_page(tmp_path / "page.html", [Section("caf\udce9.json")])
+    assert r"caf\udce9.json" in (tmp_path / "page.html").read_text(encoding="utf-8")

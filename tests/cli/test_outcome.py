@@ -227,3 +227,11 @@ print(run(work))
     place = {name: value for name, value in os.environ.items() if not name.endswith("NUM_THREADS")} | given
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=place, capture_output=True, text=True, check=True)
     assert int(done.stdout) == threads
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_names_that_a_terminal_cannot_show_end_no_command(errors):
+    code = "from aemm.cli.outcome import run; run(lambda: print('gr\\xfcn \\u043f.png', 'caf\\udce9') or 0)"
+    environment = os.environ | dict(PYTHONPATH=str(ROOT), PYTHONIOENCODING=f"latin-1:{errors}")
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"gr\xfcn \\u043f.png caf\xe9\n", b"")
