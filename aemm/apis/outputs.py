@@ -14,7 +14,7 @@ from aemm.apis.account import Account
 from aemm.apis.inputs import Source
 from aemm.formats import picture_name
 from aemm.formats.coco_found import FoundSet
-from aemm.formats.files import write_json
+from aemm.formats.files import told_with, write_json
 from aemm.records import DatasetInfo, check_choice, to_plain
 from aemm.skeletons import Skeleton
 from aemm.structures import ImageId, Instances
@@ -56,18 +56,20 @@ class JsonFile:
 
     def write(self, found: Instances) -> None:
         """Add the instances of an image."""
-        self.file.write(self.between + _as_json(found))
-        self.file.flush()
+        with told_with(self.path):
+            self.file.write(self.between + _as_json(found))
+            self.file.flush()
         self.between = ",\n"
 
     def close(self, account: Account, complete: bool) -> None:
         """Finish the file, with what was left out and why."""
         rows = [{"input": row.name, "reason": row.reason} for row in (*account.left_out, *account.partial)]
         rows += [{"input": name, "reason": "neither image nor video"} for name in account.other]
-        self.file.write(f'\n], "left_out": {json.dumps(rows)}, "complete": {json.dumps(complete)}}}\n')
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
+        with told_with(self.path):
+            self.file.write(f'\n], "left_out": {json.dumps(rows)}, "complete": {json.dumps(complete)}}}\n')
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            self.file.close()
         self.part.replace(self.path)
 
 
@@ -82,16 +84,19 @@ class JsonLines:
     """
 
     def __init__(self, path: str | Path) -> None:
+        self.path = path
         self.file = _open(Path(path))
 
     def write(self, found: Instances) -> None:
         """Add the instances of an image."""
-        self.file.write(_as_json(found) + "\n")
-        self.file.flush()
+        with told_with(self.path):
+            self.file.write(_as_json(found) + "\n")
+            self.file.flush()
 
     def close(self, account: Account, complete: bool) -> None:
         """Close the file."""
-        self.file.close()
+        with told_with(self.path):
+            self.file.close()
 
 
 class CocoFile:
@@ -155,7 +160,7 @@ class ArraysFile:
         arrays["image_sizes"] = np.array(self.sizes, np.int64).reshape(-1, 2)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         part = Path(f"{self.path}.part")
-        with part.open("wb") as file:
+        with told_with(self.path), part.open("wb") as file:
             np.savez(file, complete=complete, **arrays)  # type: ignore[arg-type]
         part.replace(self.path)
 

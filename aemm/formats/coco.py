@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from mmengine.logging import MMLogger
 
 from aemm.formats.files import write_json
+from aemm.formats.image import write_picture
 from aemm.formats.segmentation import plain_counts
 from aemm.formats.values import repeated
 from aemm.ops.masks import mask_areas, mask_boxes
@@ -137,7 +137,5 @@ def write_set(folder: str | Path, data: Mapping[str, Any], draw: Callable[[int],
     folder = Path(folder)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for image in data["images"]:
-        path = folder / "images" / image["file_name"]
-        if not cv2.imwrite(str(path), draw(image["id"])[..., ::-1]):
-            raise OSError(f"cannot write {path}")
+        write_picture(folder / "images" / image["file_name"], draw(image["id"]))
     write_json(folder / "annotations.json", data)

@@ -6,7 +6,8 @@ import codecs
 import importlib
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -153,6 +154,17 @@ def _has_broken_ids(value: Any) -> bool:
     return any(isinstance(entry, dict) and isinstance(entry.get("id"), float) for entries in lists for entry in entries)
 
 
+@contextmanager
+def told_with(path: str | Path) -> Iterator[None]:
+    """Let an error of the disk name the file that is written, which one of a file that is open does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 def write_json(path: str | Path, data: Any) -> None:
     """Write a json file as a whole or not at all; missing folders are made.
 
@@ -163,7 +175,8 @@ def write_json(path: str | Path, data: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_text(json.dumps(data))
+        with told_with(path):
+            beside.write_text(json.dumps(data))
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)

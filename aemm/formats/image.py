@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from typing import get_args
 
+import cv2
 import numpy as np
 
 from aemm.formats import jpeg, png
 from aemm.formats.decoders import check_pixels, decoding, open_pillow, opencv_pixels, opencv_rgb, pillow_pixels
+from aemm.formats.files import told_with
 from aemm.formats.kinds import HEAD, kind_of
 from aemm.formats.orientation import ORIENTATION, Exif, describe_orientation, is_orientation, swaps_sides, turn
 from aemm.formats.paths import UnreadableImageError, read_bytes
 from aemm.formats.tiff import TiffFile
 from aemm.ops.pixels import to_rgb, warn_once
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SWAPPED = "the annotations were made on the {} pixels; set exif={!r} in the data set"
 
 
@@ -166,3 +171,29 @@ def _decode_png(data: bytes, name: str) -> StoredImage:
         clear = pixels == header.clear_grey * (most // (2**header.depth - 1))
         pixels = np.dstack([pixels, np.where(clear, 0, most).astype(pixels.dtype)])
     return StoredImage(to_rgb(pixels, name), header.orientation, header.frames)
+
+
+def write_picture(path: str | Path, picture: np.ndarray) -> None:
+    """Write an RGB picture whole or not at all; the ending of the name says the format. OpenCV tells of no full disk.
+
+    Args:
+        path: of the file.
+        picture: ``(H, W, 3) uint8`` RGB, or ``(H, W, 1)`` grey.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    pixels = picture if picture.shape[2] == 1 else picture[..., ::-1]
+    try:
+        done, data = cv2.imencode(Path(path).suffix, np.ascontiguousarray(pixels))
+    except cv2.error as error:  # of an ending that it does not know
+        raise OSError(f"cannot write a picture to {path}; call it .png or .jpg: {error}") from error
+    if not done:
+        raise OSError(f"cannot write a picture to {path}")
+    try:
+        with told_with(path):
+            Path(path).write_bytes(data.data)
+    except OSError as error:
+        if error.errno in _FULL:
+            Path(path).unlink(missing_ok=True)
+        raise

@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from aemm.formats.image import write_picture
 from aemm.geometry import PixelConvention, apply_warp, scaling, to_corners
 from aemm.ops.image import warp_image
 from aemm.ops.masks import decode_masks, encode_mask
@@ -333,12 +334,7 @@ def save_picture(path: str | Path, picture: np.ndarray) -> None:
     """
     check_picture(picture)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    try:
-        written = cv2.imwrite(str(path), np.ascontiguousarray(picture[..., ::-1]))
-    except cv2.error as error:  # of an ending that it does not know
-        raise OSError(f"cannot write a picture to {path}; call it .png or .jpg: {error}") from error
-    if not written:
-        raise OSError(f"cannot write a picture to {path}")
+    write_picture(path, picture)
 
 
 def check_picture(image: np.ndarray) -> None:

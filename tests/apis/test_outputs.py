@@ -80,6 +80,21 @@ def test_a_coco_file_is_read_again_as_a_data_set(tmp_path):
     assert [row["score"] for row in rows] == [*found[0].scores.tolist(), *found[2].scores.tolist()]
 
 
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.coco.json", "a.npz"])
+def test_results_for_which_there_is_no_room_name_their_file(tmp_path, name):
+    resource = pytest.importorskip("resource", reason="this system limits no files")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    results = open_results(tmp_path / name, INFO)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=rf"File too large: .*{name}'"):  # noqa: PT012 - some write at the end alone
+            for n in range(50):
+                results.write(_people(n, 2))
+            results.close(Account(), complete=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
 def test_masks_are_written_as_a_coco_file_too(tmp_path):
     area = np.zeros((1, 48, 64), bool)
     area[:, 10:20, 10:30] = True

@@ -218,6 +218,21 @@ def test_saved_picture_keeps_its_colours(tmp_path):
         save_picture(tmp_path / "file" / "picture.png", picture)
 
 
+def test_a_picture_for_which_there_is_no_room_is_an_error_that_names_it(tmp_path):
+    resource = pytest.importorskip("resource", reason="this system limits no files")
+    picture, limits = (
+        np.random.default_rng(0).integers(0, 256, (90, 90, 3), np.uint8),
+        resource.getrlimit(resource.RLIMIT_FSIZE),
+    )
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"picture\.png"):
+            save_picture(tmp_path / "picture.png", picture)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not (tmp_path / "picture.png").exists()
+
+
 @pytest.mark.parametrize("convention", ["continuous", "udp"])
 def test_overlays_follow_the_pixel_convention(convention):
     """The heat of a cell and a keypoint decoded from it lie at one place of the picture."""

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from aemm.formats.files import AnnotationError
+from aemm.formats.image import write_picture
 from aemm.formats.labels.records import ImageSearch, Labelled, LabelledImage, LabelledSet, ObjectKind, Point
 
 _ANIMAL = "animal"
@@ -130,9 +130,7 @@ class _Reader:
             return None
         os.makedirs(self.frames, exist_ok=True)
         written = os.path.join(self.frames, name)
-        color = picture if picture.shape[-1] == 1 else picture[..., ::-1]
-        if not cv2.imwrite(written, np.ascontiguousarray(color)):
-            raise OSError(f"cannot write {written}")
+        write_picture(written, picture)
         self.found.read["frames of videos, written as images"] += 1
         return self.search.open(os.path.abspath(written))
 
