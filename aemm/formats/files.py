@@ -16,6 +16,7 @@ import mmengine.fileio as fileio
 from aemm.formats.listing import list_rows
 from aemm.ops.collector import collector_off
 
+_RESULTS_BY = "aemm test --dump NAME.json and aemm predict --json NAME.coco.json write what can be evaluated"
 One = TypeVar("One")
 Read = TypeVar("Read")
 
@@ -93,7 +94,10 @@ def read_rows(path: str, lists: Sequence[str]) -> list[dict[str, Any]] | dict[st
         FileNotFoundError: there is no such file.
         AnnotationError: it is another.
     """
-    data = _parsed(path, "file of results", "")
+    try:
+        data = _parsed(path, "file of results", "")
+    except AnnotationError as error:  # such as json lines
+        raise AnnotationError(path, [f"{fault}; {_RESULTS_BY}" for fault in error.faults]) from error
     if isinstance(data, dict) and all(key in data for key in lists):
         if faults := [fault for key in lists for fault in _list_faults(data, key)]:
             raise AnnotationError(path, faults)
@@ -101,8 +105,7 @@ def read_rows(path: str, lists: Sequence[str]) -> list[dict[str, Any]] | dict[st
     if not isinstance(data, list):
         keys = f"n object that holds {', '.join(list(data)[:6]) or 'nothing'}" if isinstance(data, dict) else ""
         told = f"expected a json list of results, got a{keys or f' {type(data).__name__}'}"
-        remedy = "aemm test --dump NAME.json and aemm predict --json NAME.coco.json write what can be evaluated"
-        raise AnnotationError(path, [f"{told}; {remedy}"])
+        raise AnnotationError(path, [f"{told}; {_RESULTS_BY}"])
     strangers = [f"results[{n}]" for n, row in enumerate(data) if not isinstance(row, dict)]
     if strangers:
         raise AnnotationError(path, [f"every result must be an object, but {', '.join(strangers[:5])} are not"])

@@ -229,6 +229,12 @@ def test_other_files_are_refused_in_words(content, message, tmp_path):
     assert str(path) in str(caught.value)
 
 
+def test_lines_of_json_are_told_what_is_evaluated(tmp_path):
+    (tmp_path / "found.jsonl").write_text("{}\n{}\n")
+    with pytest.raises(AnnotationError, match=r"not valid json: .*; aemm test --dump NAME\.json and aemm predict"):
+        evaluate_results(POSES, str(tmp_path / "found.jsonl"))
+
+
 def test_masks_that_do_not_fit_are_refused(tmp_path):
     cfg = _config("instance", **{"test_dataloader.dataset.length": 2})
     row = dict(image_id=0, category_id=1, score=0.5)
