@@ -231,7 +231,7 @@ print(run(work))
 
 @pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
 def test_names_that_a_terminal_cannot_show_end_no_command(errors):
-    code = "from aemm.cli.outcome import run; run(lambda: print('gr\\xfcn \\u043f.png', 'caf\\udce9') or 0)"
+    code = "from aemm.cli.outcome import run; run(lambda: print('gr\\xfcn \\u043f.png', 'b\\udcfcro') or 0)"
     environment = os.environ | dict(PYTHONPATH=str(ROOT), PYTHONIOENCODING=f"latin-1:{errors}")
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
-    assert (done.stdout, done.stderr) == (b"gr\xfcn \\u043f.png caf\xe9\n", b"")
+    assert (done.stdout, done.stderr) == (b"gr\xfcn \\u043f.png b\xfcro\n", b"")
