@@ -53,7 +53,7 @@ def check_file(path: str | Path, argument: str, *sources: str | Path) -> None:
 
 def _try_to_write(file: Path) -> None:
     file.touch()
-    file.unlink()
+    file.unlink(missing_ok=True)  # another thread may have tried at the same time
 
 
 def _reason(error: OSError) -> str:
