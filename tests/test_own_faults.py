@@ -59,6 +59,7 @@ def test_a_loss_that_nothing_is_learnt_from_is_refused(returned, message):
 def test_a_loss_may_have_figures_beside_what_is_minimised():
     found = head_loss(lambda maps: {"loss_heat": maps.mean()[None], "largest": maps.detach().max()})
     assert {name: value.shape for name, value in found.items()} == {"loss_heat": (), "largest": ()}
+    head_loss(lambda maps: {"loss_heat": maps.mean(), "loss_pull": maps.new_zeros(())})  # nobody is there
     with torch.no_grad():
         head_loss(lambda maps: {"loss_heat": maps.detach().mean()})
 
@@ -206,6 +207,7 @@ def test_a_metric_without_figures_is_refused(returned):
 
 
 def test_images_of_one_identifier_are_told_apart_from_one_that_was_seen_twice():
-    assert measured(OwnMetric({"error": 1}), DatasetInfo("own"), [pair(1.0), pair(1.0)]) == {"own/error": 1}
+    for x in (1.0, np.nan):
+        assert measured(OwnMetric({"error": 1}), DatasetInfo("own"), [pair(x), pair(x)]) == {"own/error": 1}
     with pytest.raises(ValueError, match="several images go by the identifier 1; image_id must tell"):
         measured(OwnMetric({"error": 1}), DatasetInfo("own"), [pair(1.0), pair(2.0)])

@@ -178,4 +178,6 @@ def _same(one: Truth, other: Truth) -> bool:
     """Whether two truths of one identifier are of one image, as far as size and keypoints tell."""
     if one.image_size != other.image_size or len(one) != len(other):
         return False
-    return one.keypoints is None or other.keypoints is None or np.array_equal(one.keypoints, other.keypoints)
+    if one.keypoints is None or other.keypoints is None:
+        return True
+    return np.array_equal(one.keypoints, other.keypoints, equal_nan=True)

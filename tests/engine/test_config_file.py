@@ -135,7 +135,8 @@ def test_the_text_of_a_config_is_that_of_mmengine_and_formatted_once_while_it_st
     path = write(tmp_path, own="model = dict(type='A', sizes=[1, (2, 3)])\nlr = 1e-3\n")
     cfg, _ = read_config(path)
     formatted = []
-    monkeypatch.setattr("mmengine.config.config.FormatCode", lambda text, **_: formatted.append(text) or (text, True))
+    text_of = Config.pretty_text.fget
+    monkeypatch.setattr(Config, "pretty_text", property(lambda config: formatted.append(config) or text_of(config)))
     texts = [cfg.pretty_text, deepcopy(cfg).pretty_text, cfg.dump(), Config.fromfile(path).pretty_text]
     assert len(set(texts)) == 1
     assert len(formatted) == 2  # once, and for mmengine's own

@@ -74,7 +74,7 @@ def stage_losses(
 
     Raises:
         ValueError: a stage meets no target of its size or number of heatmaps, or has tags where the target has none; or
-            a loss gives no terms by name, none that is minimised, or one that is no scalar of the network.
+            a loss gives no terms by name, none that is minimised, or one that is no scalar of the network and not zero.
     """
     parts: dict[str, list[Tensor]] = {}
     for maps, has_heatmaps in zip(stages, train_heatmaps, strict=True):
@@ -115,10 +115,10 @@ def _terms(loss: nn.Module, maps: Tensor, *targets: Tensor) -> list[tuple[str, T
         if not isinstance(value, Tensor) or value.numel() != 1:
             got = f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
             raise ValueError(f"{name}: {key} must be a tensor of one number, got {got}")
-        if "loss" in key and learns and not value.requires_grad:
+        if "loss" in key and learns and not value.requires_grad and bool(value):  # zero may stand for nobody there
             raise ValueError(
                 f"{name}: {key} does not depend on the network, so that nothing is learnt from it; was it detached, or "
-                "made from plain numbers? One that is zero is maps.sum() * 0"
+                "made from plain numbers?"
             )
     return list(terms.items())
 
