@@ -21,6 +21,7 @@ from aemm.runtime.description import Description
 from aemm.runtime.rules import read_record
 
 Outputs = Mapping[str, np.ndarray]
+Peaks = tuple[np.ndarray, np.ndarray, np.ndarray]  # scores, cells and tags
 _OF_PEAKS = ("window", "max_peaks", "threshold")  # rules by which a graph finds them itself
 
 
@@ -90,15 +91,28 @@ class PoseDecoding:
         if "heatmaps" not in outputs:  # centres of cells are all there is; the rules fill nothing
             height, width = (round(side / self.stride) for side in view.input_size)
             empty = np.broadcast_to(np.float32(0), (len(peaks[0]), height, width))
-            return decode_pose(empty, empty[:, None], peaks, self.rules, view.place((height, width)))
+            return decode_pose(empty, empty[:, None], _in_map_order(peaks), self.rules, view.place((height, width)))
         heatmaps, tags = outputs["heatmaps"][b], outputs["tag_maps"][b]
         size = (heatmaps.shape[1], heatmaps.shape[2])
         outside = view.outside(size) if self.rules.padding == "clear" else None
         if outside is not None:  # the graph does not know where the image ends
             heatmaps = np.where(outside, np.float32(0), heatmaps)
-        if outside is not None or self._finds_others:
+        if outside is not None or self._finds_others or _any_equal(peaks[0]):  # which engines rank as they like
             peaks = read_peaks(heatmaps, tags, self.rules.max_peaks, self.rules.threshold, self.rules.window)
         return decode_pose(heatmaps, tags, peaks, self.rules, view.place(size))
+
+
+def _any_equal(scores: np.ndarray) -> bool:
+    """Whether peaks ``(C, M)``, best first, score the same."""
+    return bool(((scores[:, 1:] == scores[:, :-1]) & (scores[:, 1:] > 0)).any())
+
+
+def _in_map_order(peaks: Peaks) -> Peaks:
+    """The same peaks, those that score the same row by row."""
+    scores, cells, tags = peaks
+    order = np.lexsort((cells[..., 0], cells[..., 1], -scores))
+    rows = order[..., None]
+    return np.take_along_axis(scores, order, 1), np.take_along_axis(cells, rows, 1), np.take_along_axis(tags, rows, 1)
 
 
 class OpenVinoDecoding:

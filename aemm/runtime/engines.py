@@ -118,7 +118,6 @@ class OpenVinoEngine:
         _check_file(path)
         try:
             model = core.read_model(str(path))
-            _keep_order(model)
             self._compiled = core.compile_model(model, device, settings)
         except RuntimeError as error:
             raise DeployedModelError(
@@ -248,13 +247,6 @@ def _refusal(path: str | Path, images: np.ndarray, description: Description | No
     """What to say where a graph takes no images of a shape."""
     sides = f", whose sides have to be multiples of {description.multiple_of} pixels" if description else ""
     return f"{path}: it takes no images {images.shape}{sides}: {error}"
-
-
-def _keep_order(model: Any) -> None:
-    """Let equal scores come in the order of the map, as ONNX's TopK promises, and OpenVINO's where it is told."""
-    for node in model.get_ops():
-        if node.get_type_name() == "TopK" and "stable" in node.get_attributes():
-            node.set_attribute("stable", True)
 
 
 def _telling(names: Iterable[str]) -> str:
