@@ -16,8 +16,9 @@ MODULES: dict[str, set[str] | None] = {
     "aemm": {"__init__", "announce", "geometry", "records", "skeletons"},
     "aemm.ops": {
         "__init__",
-        *("assignment", "boxes", "cell_search", "fitting", "grouping", "image", "instance_masks", "openvino", "peaks"),
-        *("people", "pixel_grouping", "pixels", "refining", "run_lengths", "subpixel", "suppression"),
+        *("assignment", "boxes", "cell_search", "fitting", "grouping", "image", "instance_masks", "openvino"),
+        *("orientation", "peaks", "people", "pixel_grouping", "pixels", "refining", "run_lengths", "subpixel"),
+        "suppression",
     },
     "aemm.runtime": None,
     "aemm_runtime": None,

@@ -13,8 +13,8 @@ from aemm.formats.files import AnnotationError
 from aemm.formats.instance_file import InstanceFile, read_instances
 from aemm.formats.listed import list_sources
 from aemm.formats.notices import log_notices
-from aemm.formats.orientation import Exif
 from aemm.ops.masks import decode_masks
+from aemm.ops.orientation import Exif
 from aemm.records import DatasetInfo, Truth
 from aemm.registry import DATASETS
 from aemm.structures import Sample

@@ -13,7 +13,7 @@ from aemm.formats.files import AnnotationError
 from aemm.formats.keypoint_file import KeypointFile, read_keypoints
 from aemm.formats.listed import list_sources
 from aemm.formats.notices import log_notices
-from aemm.formats.orientation import Exif
+from aemm.ops.orientation import Exif
 from aemm.records import DatasetInfo, Truth, check_choice
 from aemm.registry import DATASETS
 from aemm.skeletons import Skeleton

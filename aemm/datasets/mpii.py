@@ -16,8 +16,8 @@ from aemm.formats.files import AnnotationError
 from aemm.formats.keypoint_file import KeypointFile
 from aemm.formats.listed import list_sources, only_source
 from aemm.formats.mpii import GroupEntry, read_mpii
-from aemm.formats.orientation import Exif
 from aemm.ops.boxes import body_box, box_mask, group_box
+from aemm.ops.orientation import Exif
 from aemm.records import DatasetInfo, Truth
 from aemm.registry import DATASETS
 from aemm.skeletons import Skeleton

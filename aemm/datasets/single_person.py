@@ -10,7 +10,7 @@ import numpy as np
 
 from aemm.datasets.coco_pose import CocoPoseDataset
 from aemm.formats.files import AnnotationError
-from aemm.formats.orientation import Exif
+from aemm.ops.orientation import Exif
 from aemm.records import Truth
 from aemm.registry import DATASETS
 from aemm.skeletons import Skeleton

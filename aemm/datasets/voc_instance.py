@@ -8,9 +8,9 @@ from typing import Any
 from aemm.datasets.base import SampleDataset
 from aemm.formats.classes import VOC_CLASSES
 from aemm.formats.image import load_annotated_image
-from aemm.formats.orientation import Exif
 from aemm.formats.voc import VocFiles
 from aemm.ops.masks import encode_mask, encode_masks
+from aemm.ops.orientation import Exif
 from aemm.records import DatasetInfo, Truth
 from aemm.registry import DATASETS
 from aemm.structures import Sample

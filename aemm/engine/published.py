@@ -34,6 +34,7 @@ def published_weights(name: str, report: Report | None = None, file: str | Path 
     target = converted_file(recipe)
     if file is None and target.is_file():
         return target
+    check_folder(target.parent, _CHOSEN_BY)  # before much is downloaded
     if file is not None:
         source = Path(file)
         if not source.is_file():
@@ -46,11 +47,9 @@ def published_weights(name: str, report: Report | None = None, file: str | Path 
         )
     else:
         kept = cache_folder() / "checkpoints" / published.address.rpartition("/")[2]
-        check_folder(target.parent, _CHOSEN_BY)  # before much is downloaded
         if not kept.is_file():
             check_folder(kept.parent, _CHOSEN_BY)
         source = fetch(published.address, kept, published.sha256, report)
-    check_folder(target.parent, _CHOSEN_BY)
     with source.open("rb") as waited_for, alone(waited_for):
         if file is not None or not target.is_file():  # or else another process has just converted it
             convert_file(str(source), str(recipe.path), str(target), published.layout)

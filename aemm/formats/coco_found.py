@@ -112,10 +112,11 @@ def results_of(path: str, data: Mapping[str, Any], sought: Sequence[SoughtImage]
             faults.append(f"images[{n}]: {image['file_name']!r} is {size[1]}x{size[0]}, but {told}")
         else:
             found[image["id"]] = one.image_id
-    if absent := [one.file_name for one in sought if one.image_id not in set(found.values())]:
+    met = set(found.values())
+    if absent := [one.file_name for one in sought if one.image_id not in met]:
         listed = ", ".join(absent[:3]) + (", …" if len(absent) > 3 else "")
         faults.append(f"images: {len(absent)} of the data set's are not in it, such as {listed}; predict them, too")
-    if len(set(found.values())) < len(found):
+    if len(met) < len(found):
         faults.append("images: some stand for the same image of the data set; predict each once")
     known = KnownIds("image_id", "images", (image["id"] for image in images))
     labels = {category.get("id"): key for category, key in zip(categories, wanted, strict=True)}

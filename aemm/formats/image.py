@@ -15,9 +15,9 @@ from aemm.formats import jpeg, png
 from aemm.formats.decoders import check_pixels, decoding, open_pillow, opencv_pixels, opencv_rgb, pillow_pixels
 from aemm.formats.files import told_with
 from aemm.formats.kinds import HEAD, kind_of
-from aemm.formats.orientation import ORIENTATION, Exif, describe_orientation, is_orientation, swaps_sides, turn
 from aemm.formats.paths import UnreadableImageError, read_bytes
 from aemm.formats.tiff import TiffFile
+from aemm.ops.orientation import ORIENTATION, Exif, describe_orientation, is_orientation, swaps_sides, turn
 from aemm.ops.pixels import to_rgb, warn_once
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

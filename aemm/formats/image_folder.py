@@ -11,9 +11,9 @@ from mmengine.fileio.backends import LocalBackend
 
 from aemm.formats.absent import absent_names, describe_absent
 from aemm.formats.image import load_annotated_image
-from aemm.formats.orientation import Exif
 from aemm.formats.paths import plain_name, resolve_inside
 from aemm.formats.shards import ShardBackend
+from aemm.ops.orientation import Exif
 
 _SHOWN = 8
 

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from aemm.formats.decoders import decoding
-from aemm.formats.orientation import read_orientation
+from aemm.ops.orientation import read_orientation
 
 _END = b"\xff\xd9"
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15: size and kind of coding

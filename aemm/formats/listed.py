@@ -15,10 +15,10 @@ import numpy as np
 
 from aemm.formats.image_folder import ImageFolder
 from aemm.formats.notices import Notice
-from aemm.formats.orientation import Exif
 from aemm.formats.packed import PackedValues, SharesArrays, numbers, packed_ids
 from aemm.formats.shards import below
 from aemm.formats.values import identifier
+from aemm.ops.orientation import Exif
 from aemm.records import ImageId, Truth
 
 LISTS = ("images", "annotations", "categories")

@@ -14,8 +14,8 @@ from PIL import Image
 
 from aemm.formats.decoders import check_pixels, decoding
 from aemm.formats.kinds import PNG
-from aemm.formats.orientation import read_orientation
 from aemm.formats.paths import UnreadableImageError, read_bytes
+from aemm.ops.orientation import read_orientation
 
 _GREY, _PALETTE = 0, 3
 _COLORS = {_GREY: "grey", 2: "RGB", _PALETTE: "palette", 4: "grey with alpha", 6: "RGBA"}

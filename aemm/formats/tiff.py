@@ -14,7 +14,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from aemm.formats.decoders import decoding, from_bgr, open_pillow, pillow_pixels
-from aemm.formats.orientation import ORIENTATION, is_orientation, swaps_sides, turn_back
+from aemm.ops.orientation import ORIENTATION, is_orientation, swaps_sides, turn_back
 
 # numbers of tags
 _WIDTH = 256

@@ -15,10 +15,10 @@ import numpy as np
 from aemm.formats.containers import lost_avi_frames, mp4_duration, why_cut_off
 from aemm.formats.decoders import check_pixels, decoding, open_pillow, pillow_pixels
 from aemm.formats.kinds import HEAD, PLAYLIST, Kind, kind_of, kind_of_file
-from aemm.formats.orientation import turn
 from aemm.formats.paths import NoPictureError, read_bytes
 from aemm.formats.tiff import TiffFile, TiffPage
 from aemm.formats.web import fetch, is_web
+from aemm.ops.orientation import turn
 from aemm.ops.pixels import Range, to_rgb
 
 _GUESSED_RATE = 25.0  # frames a second, where a source does not tell

@@ -5,7 +5,31 @@ N instances of one image, K keypoints. An overlap is a number from 0 to 1 for ev
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+
+from aemm.records import Instances
+
+POSES_OVERLAP = 0.7
+"""Overlap of two poses above which they are taken for one person."""
+SOFT_SIGMA = 0.5
+"""Of Soft-NMS, as its authors chose it."""
+
+
+def keep_apart(found: Instances, overlaps: np.ndarray, threshold: float, sigma: float | None = None) -> Instances:
+    """Instances without those found twice, best score first.
+
+    Args:
+        found: N in one image.
+        overlaps: ``(N, N)``; row i says how much every other one overlaps instance i.
+        threshold: see :func:`suppress`.
+        sigma: see :func:`soften`, by which none goes; None = the best alone stays.
+    """
+    if sigma is None:
+        return found[suppress(overlaps, found.scores, threshold)]
+    scores = soften(overlaps, found.scores, sigma).astype(found.scores.dtype)
+    return replace(found, scores=scores)[np.argsort(-scores, kind="stable")]
 
 
 def suppress(overlaps: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from aemm.ops.masks import mask_overlaps
-from aemm.ops.suppression import pose_overlaps, soften, suppress
+from aemm.ops.suppression import POSES_OVERLAP, SOFT_SIGMA, keep_apart, pose_overlaps
 from aemm.registry import POSTPROCESSORS
 from aemm.skeletons import Skeleton, build_skeleton
 from aemm.structures import Instances
@@ -47,11 +47,7 @@ class _Suppression(ABC):
         Raises:
             ValueError: the instances are not of the kind that is compared.
         """
-        overlaps = self._overlaps(found)
-        if not self.soft:
-            return found[suppress(overlaps, found.scores, self.threshold)]
-        scores = soften(overlaps, found.scores, self.sigma).astype(found.scores.dtype)
-        return replace(found, scores=scores)[np.argsort(-scores, kind="stable")]
+        return keep_apart(found, self._overlaps(found), self.threshold, self.sigma if self.soft else None)
 
     @abstractmethod
     def _overlaps(self, found: Instances) -> np.ndarray:
@@ -80,9 +76,9 @@ class OksNms(_Suppression):
     def __init__(
         self,
         skeleton: str | Mapping[str, Any] | Skeleton,
-        threshold: float = 0.7,
+        threshold: float = POSES_OVERLAP,
         soft: bool = False,
-        sigma: float = 0.5,
+        sigma: float = SOFT_SIGMA,
     ) -> None:
         super().__init__(threshold, soft, sigma)
         self.skeleton = build_skeleton(skeleton)
@@ -113,7 +109,7 @@ class MaskNms(_Suppression):
     Reference: Bodla et al., Soft-NMS: improving object detection with one line of code (ICCV 2017).
     """
 
-    def __init__(self, threshold: float = 0.5, soft: bool = False, sigma: float = 0.5) -> None:
+    def __init__(self, threshold: float = 0.5, soft: bool = False, sigma: float = SOFT_SIGMA) -> None:
         super().__init__(threshold, soft, sigma)
 
     def _overlaps(self, found: Instances) -> np.ndarray:

@@ -19,15 +19,7 @@ _TYPES: dict[str, type] = {  # of images, as ONNX Runtime and OpenVINO name them
     "f32": np.float32,
     "f16": np.float16,
 }
-_OUTPUTS = (
-    "scores",
-    "cells",
-    "tags",
-    "heatmaps",
-    "tag_maps",
-    "embeddings",
-    "nms_heatmaps",
-)  # that mean something
+_OUTPUTS = ("scores", "cells", "tags", "heatmaps", "tag_maps", "embeddings", "nms_heatmaps")  # that mean something
 _SHARING = ("AUTO", "MULTI", "HETERO", "BATCH")  # choose among the devices of OpenVINO
 
 

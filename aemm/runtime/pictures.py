@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import numpy as np
 
 from aemm.ops.fitting import check_stretch
+from aemm.ops.orientation import clear_orientation, read_orientation, turn
 from aemm.ops.pixels import to_rgb
 from aemm.runtime.description import DeployedModelError
 
@@ -19,10 +19,7 @@ _SCAN = 0xDA  # marker of a JPEG behind which there are no more segments of know
 _PNG, _END_OF_PNG = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _KIND = 25  # byte of a PNG file that says what its pixels are
 _WITHOUT_ALPHA = (0, 2, 3)  # grey, RGB, of a palette
-_BYTE_ORDERS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}  # of TIFF
-_ORIENTATION = 0x0112
-# by orientation, whether the stored pixels are mirrored, and then turned by how many quarters counter-clockwise
-_TURNS = {2: (True, 0), 3: (False, 2), 4: (True, 2), 5: (True, 1), 6: (False, 3), 7: (True, 3), 8: (False, 1)}
+_TIFF = (b"II*\0", b"MM\0*")
 _DEEP = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 
 
@@ -38,13 +35,14 @@ def read_picture(path: str | Path) -> np.ndarray:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: there is no such file")
-    data = np.fromfile(path, np.uint8)
+    content = Path(path).read_bytes()
     try:
-        if _is_cut_off(data.tobytes()):
+        if _is_cut_off(content):
             raise ValueError("it is cut off: the marker of its end is missing; fetch it anew")
-        mirrored, quarters = _TURNS.get(_take_orientation(data), (False, 0))
-        image = to_rgb(_decode(data), str(path))
-        image = np.ascontiguousarray(np.rot90(image[:, ::-1] if mirrored else image, quarters))
+        orientation = 1
+        if content.startswith(_TIFF):  # of which OpenCV turns some, and others not
+            orientation, content = read_orientation(content), clear_orientation(content)
+        image = np.ascontiguousarray(turn(to_rgb(_decode(content), str(path)), orientation))
         check_stretch(image, str(path))
         return image
     except (ValueError, cv2.error) as error:
@@ -62,44 +60,22 @@ def _is_cut_off(data: bytes) -> bool:
     return at < 0 or data.find(_END_OF_JPEG, at) < 0
 
 
-def _take_orientation(data: np.ndarray) -> int:
-    """The orientation of a TIFF, which its data is freed of: OpenCV turns some by it, and others not.
-
-    Returns:
-        1 for other files.
-    """
-    head = data[:8].tobytes()
-    order: Literal["little", "big"] | None = _BYTE_ORDERS.get(head[:4])
-    if order is None:
-        return 1
-
-    def number(at: int, size: int) -> int:
-        return int.from_bytes(data[at : at + size].tobytes(), order)
-
-    first = number(4, 4)
-    for entry in range(first + 2, min(first + 2 + 12 * number(first, 2), len(data) - 11), 12):
-        if number(entry, 2) == _ORIENTATION:
-            value = number(entry + 8, 2)
-            data[entry + 8 : entry + 10] = list((1).to_bytes(2, order))
-            return value
-    return 1
-
-
-def _decode(data: np.ndarray) -> np.ndarray:
+def _decode(content: bytes) -> np.ndarray:
     """What a file shows, ``(H, W, 3)`` RGB or ``(H, W, 4)`` with alpha, in its own type of numbers.
 
     Raises:
         ValueError: OpenCV cannot read it.
     """
-    shown = cv2.imdecode(data, _DEEP) if data.size else None
+    data = np.frombuffer(content, np.uint8)
+    shown = cv2.imdecode(data, _DEEP) if content else None
     if shown is None:
         raise ValueError(f"OpenCV cannot read an image from it; is it one of {', '.join(ENDINGS)}?")
     shown = shown[..., ::-1]
-    stored = None if _is_opaque(data.tobytes()) else cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    stored = None if _is_opaque(content) else cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     if stored is None or stored.ndim != 3 or stored.shape[2] != 4 or stored.dtype != shown.dtype:
         return shown
     alpha = _turned_alike(stored, shown)
-    if data[:4].tobytes() in _BYTE_ORDERS and shown.dtype == np.uint8:  # colours that OpenCV took the share of already
+    if content.startswith(_TIFF) and shown.dtype == np.uint8:  # colours that OpenCV took the share of already
         return (shown + (255 - alpha.astype(np.uint16))[..., None]).clip(max=255).astype(np.uint8)
     return np.dstack([shown, alpha])
 

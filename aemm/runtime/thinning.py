@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
 
-from aemm.ops.suppression import pose_overlaps, soften, suppress
+from aemm.ops.suppression import POSES_OVERLAP, SOFT_SIGMA, keep_apart, pose_overlaps
 from aemm.records import Instances
 from aemm.skeletons import Skeleton
 
 Twice = Literal["hard", "soft", "off"]
-_OVERLAP, _SIGMA = 0.7, 0.5  # as aemm.postprocess.OksNms has them
 
 
 def thin(found: Instances, skeleton: Skeleton | None, nms: Twice = "hard", min_score: float = 0.1) -> Instances:
@@ -38,10 +36,7 @@ def thin(found: Instances, skeleton: Skeleton | None, nms: Twice = "hard", min_s
     if nms != "off" and skeleton is not None:
         keypoints, scores = found.need_keypoints()
         overlaps = pose_overlaps(keypoints, scores > 0, np.array(skeleton.sigmas))
-        if nms == "hard":
-            found = found[suppress(overlaps, found.scores, _OVERLAP)]
-        else:
-            found = replace(found, scores=soften(overlaps, found.scores, _SIGMA).astype(found.scores.dtype))
-    if nms != "off":
+        found = keep_apart(found, overlaps, POSES_OVERLAP, SOFT_SIGMA if nms == "soft" else None)
+    elif nms != "off":
         found = found[np.argsort(-found.scores, kind="stable")]
     return found[found.scores >= min_score]

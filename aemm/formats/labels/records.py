@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from aemm.formats.image import read_image
-from aemm.formats.orientation import swaps_sides
 from aemm.formats.paths import UnreadableImageError
 from aemm.formats.values import LARGEST
+from aemm.ops.orientation import swaps_sides
 
 PERSON = "person"
 WHOLE = "annotations"

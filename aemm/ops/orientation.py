@@ -70,16 +70,30 @@ def read_orientation(block: bytes) -> int:
 
     Reference: CIPA DC-008, Exchangeable image file format for digital still cameras, 4.6.
     """
-    order: Literal["little", "big"] = "little" if block[:2] == b"II" else "big"
+    at = _place_of_value(block)
+    value = int.from_bytes(block[at : at + 2], _order_of(block)) if at else 1
+    return value if is_orientation(value) else 1
+
+
+def clear_orientation(block: bytes) -> bytes:
+    """An EXIF block, or a TIFF file, that says that pixels are shown as they are stored."""
+    at = _place_of_value(block)
+    return block[:at] + (1).to_bytes(2, _order_of(block)) + block[at + 2 :] if at else block
+
+
+def _order_of(block: bytes) -> Literal["little", "big"]:
+    return "little" if block[:2] == b"II" else "big"
+
+
+def _place_of_value(block: bytes) -> int:
+    """The byte at which the orientation stands; 0 where there is none."""
+    order = _order_of(block)
 
     def number(at: int, size: int) -> int:
         return int.from_bytes(block[at : at + size], order)
 
     if block[:2] not in (b"II", b"MM") or number(2, 2) != 42:
-        return 1
+        return 0
     first = number(4, 4)
-    for entry in range(first + 2, min(first + 2 + 12 * number(first, 2), len(block) - 11), 12):
-        if number(entry, 2) == ORIENTATION:
-            value = number(entry + 8, 2)
-            return value if is_orientation(value) else 1
-    return 1
+    entries = range(first + 2, min(first + 2 + 12 * number(first, 2), len(block) - 11), 12)
+    return next((entry + 8 for entry in entries if number(entry, 2) == ORIENTATION), 0)
